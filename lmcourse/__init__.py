@@ -1,0 +1,1 @@
+"""lmcourse: the package beside the course."""

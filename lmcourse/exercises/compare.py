@@ -1,0 +1,154 @@
+"""How an output is compared with the expected one, and how the difference is told.
+
+A comparison is data (a kind and its numbers), so that it can be written beside the recorded cases.
+Shapes and types are told before values, for a wrong shape is the nearer cause.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from lmcourse.exercises.codec import pack
+
+
+@dataclass(frozen=True)
+class Compare:
+    """`kind` is "exact" or "close"; `close` allows |got - expected| <= atol + rtol |expected| for floats."""
+
+    kind: str = "exact"
+    rtol: float = 0.0
+    atol: float = 0.0
+    why: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def exact() -> Compare:
+    """Equal in value and in type."""
+    return Compare()
+
+
+def close(*, rtol: float = 1e-5, atol: float = 1e-6, why: str) -> Compare:
+    """Equal up to rounding. `why` says what the tolerance stands for, for the author who meets it later."""
+    return Compare("close", rtol, atol, why)
+
+
+def difference(expected: Any, got: Any, how: Compare, where: str = "the result") -> str | None:
+    """Return what differs first, in words, or None where `got` passes.
+
+    >>> difference([1, 2, 3], [1, 2], exact())
+    'the result has length 2, expected 3'
+    >>> difference(torch.zeros(2, 3), torch.zeros(3, 2), exact())
+    'the result has shape (3, 2), expected (2, 3)'
+    """
+    if isinstance(expected, torch.Tensor):
+        return _tensor_difference(expected, got, how, where)
+    if type(expected) is float and how.kind == "close" and type(got) in (int, float):
+        return None if _near(expected, float(got), how) else f"{where} is {got!r}, expected {expected!r}"
+    if type(expected) is not type(got):
+        return f"{where} is a {type(got).__name__}, expected a {type(expected).__name__}"
+    if isinstance(expected, (list, tuple)):
+        if len(expected) != len(got):
+            return f"{where} has length {len(got)}, expected {len(expected)}"
+        pairs = [(e, g, f"{where}[{i}]") for i, (e, g) in enumerate(zip(expected, got, strict=True))]
+    elif isinstance(expected, dict):
+        missing, extra = [k for k in expected if k not in got], [k for k in got if k not in expected]
+        if missing or extra:
+            return f"{where} " + " and ".join(
+                part
+                for part in (missing and f"lacks {_some(missing)}", extra and f"has {_some(extra)} too many")
+                if part
+            )
+        pairs = [(expected[k], got[k], f"{where}[{k!r}]") for k in expected]
+    else:
+        same = expected == got or (type(expected) is float and math.isnan(expected) and math.isnan(got))
+        return None if same else f"{where} is {short(got)}, expected {short(expected)}"
+    for e, g, place in pairs:
+        found = difference(e, g, how, place.removeprefix("the result") if where == "the result" else place)
+        if found:
+            return found
+    return None
+
+
+def _tensor_difference(expected: torch.Tensor, got: Any, how: Compare, where: str) -> str | None:
+    if not isinstance(got, torch.Tensor):
+        return f"{where} is a {type(got).__name__}, expected a tensor of shape {tuple(expected.shape)}"
+    if expected.shape != got.shape:
+        return f"{where} has shape {tuple(got.shape)}, expected {tuple(expected.shape)}"
+    if expected.dtype != got.dtype:
+        return f"{where} has dtype {got.dtype}, expected {expected.dtype}"
+    if how.kind == "close" and expected.is_floating_point():
+        wrong = ~torch.isclose(got.double(), expected.double(), rtol=how.rtol, atol=how.atol, equal_nan=True)
+    else:
+        wrong = ~((got == expected) | (got.isnan() & expected.isnan()))
+    if not wrong.any():
+        return None
+    index = tuple(int(i) for i in wrong.nonzero()[0])
+    place = f"{where}[{', '.join(map(str, index))}]" if index else where
+    return (
+        f"{place} is {got[index].item():.6g}, expected {expected[index].item():.6g} "
+        f"({int(wrong.sum())} of {wrong.numel()} values differ)"
+    )
+
+
+def _near(expected: float, got: float, how: Compare) -> bool:
+    if math.isnan(expected) or math.isnan(got) or math.isinf(expected) or math.isinf(got):
+        return expected == got or (math.isnan(expected) and math.isnan(got))
+    return abs(got - expected) <= how.atol + how.rtol * abs(expected)
+
+
+def short(value: Any, limit: int = 240) -> str:
+    """Return a repr that fits on a screen, with tensors by shape first."""
+    text = f"tensor{tuple(value.shape)} {value.tolist()}" if isinstance(value, torch.Tensor) else repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 20]} ... ({len(text)} characters)"
+
+
+def _some(keys: list[Any]) -> str:
+    return ", ".join(map(repr, keys[:3])) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+
+
+def fingerprint(outcome: Any, how: Compare) -> list[Any]:
+    """Return a mark by which equal outcomes know each other, though the outcome cannot be read from it.
+
+    Exact values give a digest. Floats that are compared with a tolerance are left out of the digest and give
+    random projections instead: sums with fixed random weights, which agree when all the floats agree.
+    """
+    if how.kind == "exact":
+        return [hashlib.sha256(pack(outcome, canonical=True)).hexdigest()[:16]]
+    floats: list[float] = []
+    skeleton = hashlib.sha256(pack(_without_floats(outcome, floats), canonical=True)).hexdigest()[:16]
+    rng = random.Random(0)
+    weights = [rng.uniform(-1, 1) for _ in floats]
+    finite = [x if math.isfinite(x) else 1e9 for x in floats]
+    projection = sum(w * x for w, x in zip(weights, finite, strict=True))
+    slack = sum(abs(w) * (how.atol + how.rtol * abs(x)) for w, x in zip(weights, finite, strict=True))
+    return [skeleton, projection, slack]
+
+
+def same_fingerprint(a: list[Any], b: list[Any]) -> bool:
+    """Whether two fingerprints are of the same outcome, up to the comparison's tolerance."""
+    if a[0] != b[0] or len(a) != len(b):
+        return False
+    return len(a) == 1 or abs(a[1] - b[1]) <= a[2] + b[2]
+
+
+def _without_floats(value: Any, floats: list[float]) -> Any:
+    if isinstance(value, torch.Tensor) and value.is_floating_point():
+        floats.extend(value.double().flatten().tolist())
+        return ("tensor", list(value.shape), str(value.dtype))
+    if type(value) is float:
+        floats.append(value)
+        return ("float",)
+    if isinstance(value, (list, tuple)):
+        return [type(value).__name__, *(_without_floats(item, floats) for item in value)]
+    if isinstance(value, dict):
+        ordered = sorted(value.items(), key=lambda item: pack(item[0], canonical=True))
+        return {key: _without_floats(item, floats) for key, item in ordered}
+    return value

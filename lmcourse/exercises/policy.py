@@ -1,0 +1,120 @@
+"""Which names an answer may lean on.
+
+An exercise asks for the student's own code, so importing the answer is refused as soon as it is checked, in
+words. This is courtesy, not a wall: it reads what the function refers to and does not try to outwit
+someone who hides it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dis
+import inspect
+import textwrap
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+ALWAYS = ["__future__", "abc", "array", "bisect", "collections", "copy", "dataclasses", "enum", "fractions", "functools", "heapq", "itertools", "json", "math", "numbers", "operator", "random", "re", "regex", "statistics", "string", "textwrap", "time", "typing", "unicodedata", "numpy", "torch"]
+_NEVER_NAMES = {"eval", "exec", "compile", "__import__", "globals", "locals", "vars", "breakpoint", "open"}
+
+
+def refusal(function: Callable[..., Any], allow: Sequence[str] = ()) -> str | None:
+    """Return why `function` may not be judged, in words, or None where nothing is against it.
+
+    Looked at: the function itself, functions and classes of the same notebook that it uses, imports inside
+    and the modules behind the names it uses. `allow` adds modules to those always allowed.
+    """
+    allowed = {*ALWAYS, *allow}
+    home = getattr(function, "__module__", None)
+    name = getattr(function, "__name__", "this function")
+    if not isinstance(function, types.FunctionType) and not isinstance(function, type):
+        return f"{name} is a {type(function).__name__}: write it yourself, with def or class."
+    if not _is_allowed(home, allowed, own=home) or _package(home) in ("lmcourse", "torch", "numpy"):
+        return f"{name} comes from {home}: here you write it yourself."
+    seen: set[int] = set()
+    for used, value in _reachable(function, home, seen):
+        if isinstance(value, str):  # an import inside the function
+            if not _is_allowed(value, allowed, own=home):
+                return f"{used} imports {value}: this exercise is answered with your own code."
+            continue
+        if used in _NEVER_NAMES and value is getattr(builtins, used, None):
+            return f"{used}() is not used in answers: an exercise is judged by what your own code computes."
+        module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+        if isinstance(module, str) and not _is_allowed(module, allowed, own=home):
+            return f"{used} comes from {module}: this exercise is answered with your own code."
+    return None
+
+
+def _package(module: str | None) -> str:
+    return (module or "").split(".")[0]
+
+
+def _is_allowed(module: str | None, allowed: set[str], own: str | None) -> bool:
+    if module is None or module == own or module == "builtins":
+        return True
+    parts = module.split(".")
+    if any(".".join(parts[: i + 1]) in allowed for i in range(len(parts))):
+        return True
+    # C modules behind the standard library: _collections, _heapq, _regex and the like.
+    return parts[0].startswith("_") and parts[0].lstrip("_") in allowed
+
+
+def _reachable(function: Any, home: str | None, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield (name, object) for what the code refers to, and (who, module name) for its imports."""
+    if id(function) in seen:
+        return
+    seen.add(id(function))
+    if isinstance(function, type):
+        for member in vars(function).values():
+            inner = getattr(member, "__func__", member)
+            if isinstance(inner, types.FunctionType):
+                yield from _reachable(inner, home, seen)
+        for base in function.__mro__[1:]:
+            yield base.__name__, base
+        return
+    yield from _imports(function)
+    scope = {**vars(builtins), **function.__globals__}
+    scope |= {
+        k: c.cell_contents
+        for k, c in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        if _filled(c)
+    }
+    for used in sorted(_names(function.__code__)):
+        value = scope.get(used)
+        if value is None:
+            continue
+        yield used, value
+        if isinstance(value, (types.FunctionType, type)) and value.__module__ == home:
+            yield from _reachable(value, home, seen)
+
+
+def _filled(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """Names that are looked up, without attributes: `re.compile` is not the builtin `compile`."""
+    loads = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_FROM_DICT_OR_GLOBALS")
+    names = {i.argval for i in dis.get_instructions(code) if i.opname in loads}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names(constant)
+    return names
+
+
+def _imports(function: types.FunctionType) -> Iterator[tuple[str, str]]:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((function.__name__, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield function.__name__, node.module or "."

@@ -1,0 +1,172 @@
+"""Judging: outcomes on recorded cases against the expected ones, and which known mistake explains them.
+
+Everything here is plain data in and out. The student's program is reached only through `run`, which takes
+packed arguments and gives a packed outcome, so it may sit in another process behind a wall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lmcourse.exercises.codec import CodecError, unpack
+from lmcourse.exercises.compare import Compare, difference, fingerprint, same_fingerprint, short
+from lmcourse.exercises.records import Case, ExerciseRecord
+
+Run = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The first case that fails, as a student reads it."""
+
+    about: str
+    call: str
+    expected: str
+    got: str
+    difference: str
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`status` is "passed", "failed", "not started", "missing" or "refused" (with `reason`)."""
+
+    name: str
+    status: str
+    points: int
+    max_points: int
+    passed: int = 0
+    total: int = 0
+    failure: Failure | None = None
+    hint: str | None = None
+    mistake: int | None = None
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def outcome_of(raw: bytes) -> dict[str, Any]:
+    """Return a readable outcome; what is damaged or of another shape becomes an unreadable one."""
+    try:
+        outcome = unpack(raw)
+    except CodecError as error:
+        return {"kind": "unreadable", "message": str(error)}
+    needed = {
+        "returned": {"value", "mutated"},
+        "raised": {"error", "message", "trace"},
+        "unreadable": {"message"},
+    }
+    if not isinstance(outcome, dict) or not needed.get(outcome.get("kind"), {"?"}) <= set(outcome):
+        return {"kind": "unreadable", "message": "the outcome does not have the agreed form"}
+    return outcome
+
+
+def mark_of(outcome: dict[str, Any], how: Compare) -> list[Any]:
+    """Return the fingerprint of an outcome: its value, or the name of the error, never the message."""
+    if outcome["kind"] == "returned":
+        return fingerprint(("returned", outcome["value"], outcome["mutated"]), how)
+    return fingerprint((outcome["kind"], outcome.get("error", [""])[0]), Compare())
+
+
+def case_difference(case: Case, outcome: dict[str, Any], exercise: ExerciseRecord) -> str | None:
+    """Return what is wrong with `outcome` in words, or None."""
+    if outcome["kind"] == "unreadable":
+        return outcome["message"]
+    if case.packed_expected is None:
+        same = same_fingerprint(mark_of(outcome, exercise.compare), case.mark)
+        return None if same else "this is not the answer (it is not shown, so that you can work it out)"
+    expected = unpack(case.packed_expected)
+    if expected["kind"] == "raised":
+        wanted = expected["error"][0]
+        if outcome["kind"] == "returned":
+            return f"a value came back, expected {wanted} to be raised"
+        return None if wanted in outcome["error"] else f"{outcome['error'][0]} was raised, expected {wanted}"
+    if outcome["kind"] == "raised":
+        return f"{outcome['error'][0]} was raised: {outcome['message']}"
+    if outcome["mutated"] and not exercise.may_mutate:
+        return "an argument was changed: work on a copy, the caller still needs the original"
+    return difference(expected["value"], outcome["value"], exercise.compare)
+
+
+def judge(exercise: ExerciseRecord, run: Run) -> Verdict:
+    """Run every case of `exercise` and say how it went, with the hint of the mistake that explains the failures."""
+    outcomes = []
+    for case in exercise.cases:
+        outcome = outcome_of(run(case.packed_args))
+        if outcome["kind"] == "raised" and outcome["error"][0] == "NotImplementedError":
+            return Verdict(exercise.name, "not started", 0, exercise.points, total=len(exercise.cases))
+        outcomes.append(outcome)
+        if outcome["kind"] == "raised" and outcome["error"][0] == "TookTooLong":
+            break  # one endless case is enough; the student waits for the answer
+    wrong = [
+        (i, text)
+        for i, (case, outcome) in enumerate(zip(exercise.cases, outcomes, strict=False))
+        if (text := case_difference(case, outcome, exercise)) is not None
+    ]
+    total = len(exercise.cases)
+    if not wrong:
+        return Verdict(exercise.name, "passed", exercise.points, exercise.points, passed=total, total=total)
+    index, text = wrong[0]
+    mistake = diagnose(exercise, outcomes, [i for i, _ in wrong])
+    return Verdict(
+        exercise.name,
+        "failed",
+        0,
+        exercise.points,
+        passed=len(outcomes) - len(wrong),
+        total=total,
+        failure=_failure(exercise, exercise.cases[index], outcomes[index], text),
+        hint=None if mistake is None else exercise.hints[mistake],
+        mistake=mistake,
+    )
+
+
+def diagnose(
+    exercise: ExerciseRecord, outcomes: Sequence[dict[str, Any]], wrong: Sequence[int]
+) -> int | None:
+    """Return the index of the known mistake that explains the failures best, or None.
+
+    A mistake explains a case when it gives the same outcome there. It must explain the first failure;
+    among those the one that agrees on most failing cases wins, then on most cases, then the first listed.
+    """
+    best: tuple[int, int] | None = None
+    found = None
+    marks = [mark_of(outcome, exercise.compare) for outcome in outcomes]
+    for m in range(len(exercise.hints)):
+        agrees = [
+            same_fingerprint(mark, case.mistake_marks[m])
+            for mark, case in zip(marks, exercise.cases, strict=False)
+        ]
+        if not agrees[wrong[0]]:
+            continue
+        score = (sum(agrees[i] for i in wrong), sum(agrees))
+        if best is None or score > best:
+            best, found = score, m
+    # Half of the failures must fit: one shared wrong value may be chance, and a wrong hint misleads.
+    return found if best is not None and 2 * best[0] >= len(wrong) else None
+
+
+def _failure(exercise: ExerciseRecord, case: Case, outcome: dict[str, Any], text: str) -> Failure:
+    args, kwargs = unpack(case.packed_args)
+    shown = [short(a) for a in args] + [f"{k}={short(v)}" for k, v in kwargs.items()]
+    if case.packed_expected is None:
+        expected_text = "(yours to find)"
+    else:
+        expected = unpack(case.packed_expected)
+        expected_text = (
+            f"raises {expected['error'][0]}" if expected["kind"] == "raised" else short(expected["value"])
+        )
+    if outcome["kind"] == "returned":
+        got = short(outcome["value"])
+    else:
+        got = (
+            f"raised {outcome['error'][0]}: {outcome['message']}"
+            if outcome["kind"] == "raised"
+            else "no value that can be judged"
+        )
+    return Failure(
+        case.about, f"{exercise.name}({', '.join(shown)})", expected_text, got, text, outcome.get("trace", "")
+    )

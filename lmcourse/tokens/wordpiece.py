@@ -1,0 +1,224 @@
+"""WordPiece, the tokenizer of BERT: words are cut from the left into the longest pieces of the vocabulary.
+
+`unwanted` may become `un`, `##want`, `##ed`: a piece that continues a word is marked with `##`. A word is
+treated on its own, and what BERT does before (lower case, no accents) throws information away, so decoding does
+not give the text back. Sources: Devlin et al., "BERT" (2019), and the code released with it; the trainer is in
+`wordpiece_train.py`.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Self
+
+from lmcourse.tokens.base import Tokenizer
+from lmcourse.tokens.checks import check_special_tokens, check_vocab_size, checked_texts
+from lmcourse.tokens.pretokenize import bert_words, is_punctuation
+from lmcourse.tokens.special import AddedToken, TokenSplitter
+from lmcourse.tokens.wordpiece_train import PREFIX, alphabet, fitting_min_frequency, train_wordpiece
+
+UNKNOWN = "[UNK]"
+GLUED = (".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re")  # decode puts no space before these
+
+# The blocks of Chinese characters. Japanese syllables and Korean letters are not meant: they form words.
+CJK_RANGES = (
+    (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0x2F800, 0x2FA1F),
+)  # fmt: skip
+
+
+@lru_cache(maxsize=None)
+def _clean(character: str) -> str:
+    if character in "\t\n\r" or unicodedata.category(character) in ("Zs", "Zl", "Zp"):
+        return " "
+    if character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs"):
+        return ""
+    if any(first <= ord(character) <= last for first, last in CJK_RANGES):
+        return f" {character} "
+    return character
+
+
+def bert_normalize(text: str, lowercase: bool = True, strip_accents: bool | None = None) -> str:
+    """BERT's clean-up of a text.
+
+    White space becomes spaces, control characters go, each Chinese character becomes a word of its own. With
+    `strip_accents` (None: as `lowercase`) a letter with an accent is taken apart (NFD) and the accent dropped.
+
+    >>> bert_normalize("Café\\tNOIR 北京")
+    'cafe noir  北  京 '
+    """
+    text = "".join(map(_clean, text))
+    if lowercase if strip_accents is None else strip_accents:
+        text = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
+    # Letter by letter: str.lower() would look around for the two small forms of the Greek sigma.
+    return "".join([character.lower() for character in text]) if lowercase else text
+
+
+def longest_match(word: str, vocab: Collection[str], unk_token: str = UNKNOWN) -> list[str]:
+    """Cut a word from the left into the longest pieces of `vocab`, greedily; if that fails, it is unknown.
+
+    The first cut is never taken back, so a word may be unknown although other cuts exist.
+
+    >>> longest_match("unwanted", {"un", "##want", "##ed", "##wan"})
+    ['un', '##want', '##ed']
+    >>> longest_match("abc", {"ab", "a", "##bc"})  # "a" + "##bc" is not tried: "ab" is longer
+    ['[UNK]']
+    """
+    pieces: list[str] = []
+    start = 0
+    while start < len(word):
+        prefix = PREFIX if start else ""
+        for end in range(len(word), start, -1):
+            if prefix + word[start:end] in vocab:
+                break
+        else:
+            return [unk_token]
+        pieces.append(prefix + word[start:end])
+        start = end
+    return pieces
+
+
+class WordPieceTokenizer(Tokenizer):
+    """BERT's tokenizer: clean-up, words, longest match.
+
+    `decode` joins words with one space and writes `. ? ! ,` (and contractions such as `'s`, where a piece
+    begins so) without a space in front; that is all. Capitals, accents and the original spaces are lost.
+    Special tokens are joined with spaces as well.
+
+    Args:
+        vocab: piece -> id, continuing pieces with `##`.
+        special_tokens, unk_token: as in `Tokenizer`.
+        lowercase, strip_accents: see `bert_normalize`.
+        max_input_chars_per_word: a longer word is unknown (which bounds the time that `longest_match` takes).
+        cleanup: whether `decode` leaves out those spaces before `. ? ! ,`.
+    """
+
+    def __init__(
+        self,
+        vocab: Mapping[str, int],
+        special_tokens: Sequence[str] = (UNKNOWN,),
+        unk_token: str = UNKNOWN,
+        *,
+        lowercase: bool = True,
+        strip_accents: bool | None = None,
+        max_input_chars_per_word: int = 100,
+        cleanup: bool = True,
+    ) -> None:
+        super().__init__(vocab, special_tokens, unk_token)
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.max_input_chars_per_word = max_input_chars_per_word
+        self.cleanup = cleanup
+        self._pieces = dict.fromkeys(vocab)  # without tokens that a file adds later: those are never parts of words
+        self._known: dict[str, list[int]] = {}  # words met before
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        vocab_size: int,
+        special_tokens: Sequence[str] = (),
+        *,
+        progress: bool = False,
+        min_frequency: int | None = None,
+        lowercase: bool = True,
+        strip_accents: bool | None = None,
+        max_input_chars_per_word: int = 100,
+    ) -> Self:
+        """Learn at most `vocab_size` tokens: special tokens (`[UNK]` is added if missing), alphabet, merges.
+
+        Args:
+            min_frequency: pairs that occur less often are not merged. None: the largest value that still fills
+                the vocabulary. Low values give the vocabulary to rare words: on 300 kB of the course's texts
+                and 2,000 tokens, 2 leads to 2.6 tokens a word, 20 to 1.4.
+
+        Raises:
+            ValueError: no text, or `vocab_size` below special tokens + alphabet.
+        """
+        special_tokens = check_special_tokens(special_tokens)
+        if UNKNOWN not in special_tokens:
+            special_tokens = (*special_tokens, UNKNOWN)
+        if min_frequency is not None and min_frequency < 1:
+            raise ValueError(f"'min_frequency' must be at least 1 or None, got {min_frequency}")
+        splitter = TokenSplitter(map(AddedToken, special_tokens))
+        words: Counter[str] = Counter()
+        for text in checked_texts(texts):
+            for part, is_token in splitter.split(text)[0]:
+                if not is_token:
+                    words.update(bert_words(bert_normalize(part, lowercase, strip_accents)))
+        counts = {word: n for word, n in words.items() if len(word) <= max_input_chars_per_word}
+        if not counts:
+            raise ValueError("'texts' must hold some words to learn from, got none")
+        needed = len(set(alphabet(counts)) | set(special_tokens))
+        check_vocab_size(vocab_size, needed, f"{len(special_tokens)} special tokens and the alphabet")
+        size = vocab_size - len(special_tokens)
+        if min_frequency is None:
+            min_frequency = fitting_min_frequency(counts, size)
+        pieces = train_wordpiece(counts, size, min_frequency, progress)
+        vocab = {token: i for i, token in enumerate(dict.fromkeys((*special_tokens, *pieces)))}
+        return cls(
+            vocab,
+            special_tokens,
+            lowercase=lowercase,
+            strip_accents=strip_accents,
+            max_input_chars_per_word=max_input_chars_per_word,
+        )
+
+    def _encode_ordinary(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for word in bert_words(bert_normalize(text, self.lowercase, self.strip_accents)):
+            if word not in self._known:
+                if len(self._known) >= 50_000:  # a bound on memory, whatever is encoded
+                    self._known.clear()
+                self._known[word] = self._word_ids(word)
+            ids += self._known[word]
+        return ids
+
+    def _word_ids(self, word: str) -> list[int]:
+        if len(word) > self.max_input_chars_per_word:
+            return [self.vocab[self.unk_token]]
+        return [self.vocab[piece] for piece in longest_match(word, self._pieces, self.unk_token)]
+
+    def _safe_cut(self, text: str) -> int:
+        # After a character that is never joined to another. The clean-up works character by character, except
+        # that NFD sorts accents, and accents do not move across such a character.
+        for cut in range(len(text), 0, -1):
+            last = text[cut - 1]
+            if _clean(last).startswith(" ") or (last.isascii() and is_punctuation(last)):
+                return cut
+        return 0
+
+    def _decode_ordinary(self, tokens: list[str]) -> str:
+        text = "".join(tokens[:1])
+        for token in tokens[1:]:
+            if token.startswith(PREFIX):
+                text += token.removeprefix(PREFIX)
+            elif self.cleanup and token.startswith(GLUED):
+                text += token
+            else:
+                text += " " + token
+        return text
+
+    def _decode_tokens(self, tokens: list[str]) -> str:
+        return self._decode_ordinary(tokens)  # special tokens are words among words
+
+    def _model_json(self) -> dict:
+        return {
+            "normalizer": {
+                "type": "BertNormalizer",
+                "clean_text": True,
+                "handle_chinese_chars": True,
+                "strip_accents": self.strip_accents,
+                "lowercase": self.lowercase,
+            },
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "decoder": {"type": "WordPiece", "prefix": PREFIX, "cleanup": self.cleanup},
+            "model": {
+                "type": "WordPiece",
+                "unk_token": self.unk_token,
+                "continuing_subword_prefix": PREFIX,
+                "max_input_chars_per_word": self.max_input_chars_per_word,
+                "vocab": {piece: self.vocab[piece] for piece in self._pieces},
+            },
+        }

@@ -1,0 +1,16 @@
+"""Shapes and types in the signatures of the chapters' packages are checked while the tests run."""
+
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook(["lmcourse.tokens"], "beartype.beartype")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The clone of the course."""
+    return ROOT
