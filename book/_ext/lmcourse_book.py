@@ -160,12 +160,6 @@ def add_filters(app: Sphinx) -> None:
         templates.environment.filters["without_fontawesome_js"] = without_fontawesome_js
 
 
-def drop_figure_numbers(app: Sphinx, doctree: Any, docname: str) -> None:
-    """No "Fig. 57": Sphinx counts figures through the whole book, also where ``numfig`` is off."""
-    if not app.config.numfig:
-        print("DROP", docname, app.env.toc_fignumbers); app.env.toc_fignumbers.pop(docname, None)
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     # Jupyter Book always sets this value of sphinx_comments, which the book leaves out.
     app.add_config_value("comments_config", {}, "html")
@@ -174,6 +168,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # The theme makes its buttons at 501 and its contents generator at 500: these come after both.
     app.connect("html-page-context", add_page_tools, priority=600)
     app.connect("html-page-context", name_contents, priority=600)
-    app.connect("doctree-resolved", drop_figure_numbers)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

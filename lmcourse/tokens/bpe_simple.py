@@ -1,8 +1,8 @@
 """Byte-pair encoding as plain as can be: count all neighbours, merge the commonest pair, count again.
 
-Sennrich, Haddow & Birch 2016, "Neural Machine Translation of Rare Words with Subword Units", section 3.2; on
-bytes instead of characters as in Radford et al. 2019 (GPT-2), section 2.2. `lmcourse.tokens.bpe` learns the same
-merges without counting everything anew each time.
+Sennrich, Haddow & Birch 2016, "Neural Machine Translation of Rare Words with Subword Units", section 3.2;
+on bytes instead of characters as in Radford et al. 2019 (GPT-2), section 2.2. The module `bpe` learns the
+same merges without counting everything anew each time.
 """
 
 from collections import Counter
@@ -57,8 +57,8 @@ def train_bpe_simple(text: str, vocab_size: int, min_frequency: int = 2) -> dict
     """Learn merges from a text: `{pair of ids: id of the new piece}`, in the order in which they were learnt.
 
     Ids 0 to 255 are the bytes in the order of `BYTE_ALPHABET`. Each step merges the pair with the highest
-    count; of pairs with equal counts it takes the smallest, that is the one whose pieces were learnt first. It
-    stops at `vocab_size` pieces, or before when no pair occurs `min_frequency` times any more.
+    count; of pairs with equal counts it takes the smallest, that is the one whose pieces were learnt first.
+    It stops at `vocab_size` pieces, or before when no pair occurs `min_frequency` times any more.
 
     >>> merges = train_bpe_simple("low lower lowest", vocab_size=259)
     >>> merge_names(merges)
@@ -79,10 +79,8 @@ def train_bpe_simple(text: str, vocab_size: int, min_frequency: int = 2) -> dict
         pair = min(counts, key=lambda pair: (-counts[pair], pair), default=None)
         if pair is None or counts[pair] < min_frequency:
             break
-        piece = pieces[pair[0]] + pieces[pair[1]]
-        if piece not in pieces:  # two different pairs can spell one piece: a+bc and ab+c
-            pieces.append(piece)
-        merges[pair] = pieces.index(piece)
+        merges[pair] = len(pieces)
+        pieces.append(pieces[pair[0]] + pieces[pair[1]])
         words = [merge_pair(ids, pair, merges[pair]) for ids in words]
     return merges
 

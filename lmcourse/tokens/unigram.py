@@ -6,34 +6,29 @@ see `unigram_model.py`), Kudo & Richardson, "SentencePiece" (2018) (the stream).
 """
 
 import random
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Self
-
-import regex
 
 from lmcourse.tokens.base import Tokenizer
 from lmcourse.tokens.charsmap import Charsmap
-from lmcourse.tokens.checks import check_special_tokens, check_vocab_size, checked_texts
+from lmcourse.tokens.checks import check_special_tokens, check_text, check_vocab_size, checked_texts, shorten
 from lmcourse.tokens.special import AddedToken, TokenSplitter
 from lmcourse.tokens.unigram_model import PieceScores, n_best, sample, viterbi
-from lmcourse.tokens.unigram_train import SPACE, count_chunks, train_unigram
+from lmcourse.tokens.unigram_stream import SPACE, TEXTS_OWN_SIGN, Stream, count_chunks
+from lmcourse.tokens.unigram_train import train_unigram
 
 UNKNOWN = "<unk>"
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 _byte_of = {piece: byte for byte, piece in enumerate(BYTES)}
-# A `▁` that stands in the text itself must not be read as a space: it becomes a sign that no text can hold.
-_TEXTS_OWN = "\udc00"
-_white_space = regex.compile(r"\p{White_Space}+")
 
 
 class UnigramTokenizer(Tokenizer):
     """The segmentation with the highest probability under a unigram model of pieces.
 
-    With the defaults, `decode(encode(text)) == text` for every text of known characters, spaces and line ends
-    included: nothing is normalized, each space becomes one `▁`, and the `▁` put in front of the text (so that a
-    word at its beginning looks like any other) is taken off again. The same holds after every special token.
+    With the default `stream`, `decode(encode(text)) == text` for every text of known characters, spaces and line
+    ends included: nothing is normalized, each space becomes one `▁`, and the `▁` put in front of the text (so
+    that a word at its beginning looks like any other) is taken off again. The same holds after each special token.
     Unknown characters become `<unk>`, one for a run of them, or with `byte_fallback` the bytes of their UTF-8,
     `<0xE2><0x82><0xAC>`, and then *every* text comes back. A `▁` of the text's own counts as unknown
     (SentencePiece and `tokenizers` take it for a space). Bytes that are no UTF-8 are decoded to U+FFFD.
@@ -42,16 +37,12 @@ class UnigramTokenizer(Tokenizer):
         vocab: token -> id, 0 to n - 1.
         scores: piece -> log-probability; tokens without one (special tokens, bytes) are never found in text.
         special_tokens, unk_token: as in `Tokenizer`.
-        byte_fallback: whether unknown characters become bytes.
-        normalization: None; "nfkc" (Unicode's compatibility form: `ﬁ` becomes `fi`, `①` becomes `1`); or the
-            rules of a SentencePiece model.
-        dummy_prefix: whether a `▁` is put in front: "always", "never", or "unless_space" (not if the text
-            begins with a space; then `x` and ` x` become the same, as in `tokenizers`' Metaspace).
-        remove_extra_whitespaces: take every stretch of white space for one space, and none at the ends.
+        byte_fallback: whether unknown characters become bytes; all of `<0x00>` to `<0xFF>` must be in `vocab`.
+        stream: how the text is prepared.
         split_at_spaces: whether pieces with a `▁` inside are left unused. (Training makes none.)
 
     Raises:
-        ValueError: the ids are not 0 to n - 1, or one of the other arguments is none of those named here.
+        ValueError: the ids are not 0 to n - 1, or a piece or byte is not in `vocab`.
     """
 
     def __init__(
@@ -62,31 +53,22 @@ class UnigramTokenizer(Tokenizer):
         unk_token: str | None = UNKNOWN,
         *,
         byte_fallback: bool = False,
-        normalization: str | Charsmap | None = None,
-        dummy_prefix: str = "always",
-        remove_extra_whitespaces: bool = False,
+        stream: Stream | None = None,
         split_at_spaces: bool = True,
     ) -> None:
         super().__init__(vocab, special_tokens, unk_token)
         if sorted(vocab.values()) != list(range(len(vocab))):
             raise ValueError(f"'vocab' must number its {len(vocab)} tokens from 0 to {len(vocab) - 1}")
-        missing = next((piece for piece in scores if piece not in vocab), None)
-        if missing is not None:
-            raise ValueError(f"'scores' must be those of tokens in 'vocab', got {missing!r}")
-        if normalization not in (None, "nfkc") and not isinstance(normalization, Charsmap):
-            raise ValueError(f"'normalization' must be None, 'nfkc' or a Charsmap, got {normalization!r}")
-        if dummy_prefix not in ("always", "never", "unless_space"):
-            raise ValueError(
-                f"'dummy_prefix' must be 'always', 'never' or 'unless_space', got {dummy_prefix!r}"
-            )
+        for token in (*scores, *(BYTES if byte_fallback else ())):
+            if token not in vocab:
+                raise ValueError(f"'vocab' must have all pieces with scores and all bytes, but not {token!r}")
+        self.to_stream = stream or Stream()
+        self.byte_fallback = byte_fallback
+        self.split_at_spaces = split_at_spaces
+        self.file_vocab = [(token, scores.get(token, 0.0)) for token in sorted(vocab, key=vocab.__getitem__)]
         self.scores = PieceScores(
             {piece: score for piece, score in scores.items() if not (split_at_spaces and SPACE in piece[1:])}
         )
-        self.byte_fallback = byte_fallback and all(piece in vocab for piece in BYTES)
-        self.normalization = normalization
-        self.dummy_prefix = dummy_prefix
-        self.remove_extra_whitespaces = remove_extra_whitespaces
-        self._file_vocab = [[token, scores.get(token, 0.0)] for token in sorted(vocab, key=vocab.__getitem__)]
         # Neighbours that stand together inside some piece: between any others, every segmentation has a cut.
         self._neighbours = {piece[i : i + 2] for piece in self.scores for i in range(len(piece) - 1)}
         self._known: dict[str, list[str]] = {}  # stretches met before
@@ -102,6 +84,7 @@ class UnigramTokenizer(Tokenizer):
         byte_fallback: bool = False,
         normalization: str | Charsmap | None = None,
         add_dummy_prefix: bool = True,
+        remove_extra_whitespaces: bool = False,
         max_piece_length: int = 16,
     ) -> Self:
         """Learn at most `vocab_size` tokens: special tokens (`<unk>` is added if missing), bytes, pieces.
@@ -117,18 +100,141 @@ class UnigramTokenizer(Tokenizer):
             special_tokens = (*special_tokens, UNKNOWN)
         if max_piece_length < 1:
             raise ValueError(f"'max_piece_length' must be at least 1, got {max_piece_length}")
-        reserved = [*special_tokens, *(BYTES if byte_fallback else ())]
-        options = {
-            "byte_fallback": byte_fallback,
-            "normalization": normalization,
-            "dummy_prefix": "always" if add_dummy_prefix else "never",
-        }
-        # A tokenizer without pieces of its own prepares the texts just as the trained one will.
-        blank = cls({token: i for i, token in enumerate([*reserved, SPACE])}, {SPACE: 0.0}, special_tokens, **options)
+        stream = Stream(
+            normalization,
+            dummy_prefix="always" if add_dummy_prefix else "never",
+            whitespace="words" if remove_extra_whitespaces else "keep",
+        )
+        splitter = TokenSplitter(map(AddedToken, special_tokens))
         chunks = count_chunks(
-            blank._to_stream(part)
+            stream(part)
             for text in checked_texts(texts)
-            for part, is_token in blank._splitter.split(text)[0]
+            for part, is_token in splitter.split(text)[0]
             if not is_token
         )
-        ...
+        if not chunks:
+            raise ValueError("'texts' must hold some text to learn from, got only special tokens")
+        reserved = [*special_tokens, *(BYTES if byte_fallback else ())]
+        alphabet = {SPACE}.union(*chunks)
+        needs = f"{len(reserved)} special tokens and bytes, {len(alphabet)} different characters"
+        check_vocab_size(vocab_size, len(reserved) + len(alphabet), needs)
+        chunks[SPACE] += 1  # the space is a piece, even where the text has none
+        scores = train_unigram(
+            chunks, vocab_size - len(reserved), max_length=max_piece_length, progress=progress
+        )
+        return cls(
+            {token: i for i, token in enumerate([*reserved, *scores])},
+            scores,
+            special_tokens,
+            byte_fallback=byte_fallback,
+            stream=stream,
+        )
+
+    def _encode_ordinary(self, text: str) -> list[int]:
+        return self._stream_ids(self.to_stream(text))
+
+    def _encode_continuation(self, text: str) -> list[int]:
+        return self._stream_ids(self.to_stream(text, continues=True))
+
+    def _stream_ids(self, stream: str) -> list[int]:
+        ids: list[int] = []
+        for stretch in self._stretches(stream):
+            if stretch not in self._known:
+                if len(self._known) >= 50_000:  # a bound on memory, whatever is encoded
+                    self._known.clear()
+                tokens = self._spell(viterbi(stretch, self.scores))
+                self._known[stretch] = [self.vocab[token] for token in tokens]
+            ids += self._known[stretch]
+        return ids
+
+    def _stretches(self, stream: str) -> Iterator[str]:
+        """Cut a stream where every segmentation has a cut: the best of the whole is that of the parts."""
+        start = 0
+        for position in range(1, len(stream)):
+            if self._is_cut(stream[position - 1], stream[position]):
+                yield stream[start:position]
+                start = position
+        if stream:
+            yield stream[start:]
+
+    def _is_cut(self, before: str, after: str) -> bool:
+        # No piece holds both, and they are not two unknown characters, which would become one `<unk>`.
+        return before + after not in self._neighbours and (before in self.scores or after in self.scores)
+
+    def _safe_cut(self, text: str) -> int:
+        if self.to_stream.normalization is None and self.to_stream.whitespace == "keep":
+            stream = self.to_stream(text, continues=True)  # character by character the text itself
+            cuts = (cut for cut in range(len(text) - 1, 0, -1) if self._is_cut(*stream[cut - 1 : cut + 1]))
+            return next(cuts, 0)
+        cut = self.to_stream.cut(text)
+        return cut if cut and self._is_cut(self.to_stream(text[:cut], continues=True)[-1], SPACE) else 0
+
+    def _spell(self, pieces: Iterable[str]) -> list[str]:
+        """The tokens of pieces, some of which may be unknown characters."""
+        tokens: list[str] = []
+        after_unknown = False
+        for piece in pieces:
+            known = piece in self.scores
+            if known:
+                tokens.append(piece)
+            elif self.byte_fallback:
+                tokens += [BYTES[byte] for byte in piece.replace(TEXTS_OWN_SIGN, SPACE).encode()]
+            elif self.unk_token is None:
+                raise ValueError(
+                    f"'text' must have known characters only (there is no unk_token), got {piece!r}"
+                )
+            elif not after_unknown:
+                tokens.append(self.unk_token)
+            after_unknown = not known
+        return tokens
+
+    def n_best(self, text: str, n: int) -> list[tuple[list[str], float]]:
+        """The `n` best segmentations of a text without special tokens, with their log-probabilities."""
+        if any(is_token for _, is_token in self._splitter.split(check_text(text))[0]):
+            raise ValueError(f"'text' must hold no special token, got {shorten(text)}")
+        best = n_best(self.to_stream(text), self.scores, n)
+        return [(self._spell(pieces), log_probability) for pieces, log_probability in best]
+
+    def sample(self, text: str, alpha: float = 0.1, generator: random.Random | None = None) -> list[str]:
+        """Draw a segmentation with probability in proportion to P^alpha (subword regularization).
+
+        A model that reads a text cut differently each time learns from more of the pieces (Kudo 2018). The ids
+        are `[tokenizer.vocab[token] for token in tokens]`. See `unigram_model.sample`.
+        """
+        tokens: list[str] = []
+        for part, is_token in self._splitter.split(check_text(text))[0]:
+            if is_token:
+                tokens.append(part)
+                continue
+            for stretch in self._stretches(self.to_stream(part)):
+                tokens += self._spell(sample(stretch, self.scores, alpha, generator))
+        return tokens
+
+    def _decode_tokens(self, tokens: list[str]) -> str:
+        # Not cut at `<unk>`: it stands in the middle of a text, and no `▁` was put in behind it.
+        cuts = self._splitter.tokens.keys() - {self.unk_token}
+        runs = groupby(tokens, key=cuts.__contains__)
+        return "".join("".join(run) if is_cut else self._decode_ordinary(list(run)) for is_cut, run in runs)
+
+    def _decode_ordinary(self, tokens: list[str]) -> str:
+        parts: list[str] = []
+        for are_bytes, run in groupby(tokens, key=lambda token: self.byte_fallback and token in _byte_of):
+            if are_bytes:
+                parts.append(bytes(map(_byte_of.__getitem__, run)).decode(errors="replace"))
+            else:
+                parts += (token.replace(SPACE, " ") for token in run)
+        text = "".join(parts)
+        return text if self.to_stream.dummy_prefix == "never" else text.removeprefix(" ")
+
+    def _model_json(self) -> dict:
+        return unigram_json(
+            self.file_vocab,
+            self.vocab.get(self.unk_token),
+            self.byte_fallback,
+            self.to_stream,
+            self.split_at_spaces,
+        )
+
+    @classmethod
+    def _from_json(cls, spec: dict) -> Self:
+        return cls(**unigram_arguments(spec))

@@ -10,33 +10,15 @@ Source: Kudo 2018, section 3.2; where the paper is silent, the choices of Senten
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-import regex
 from tqdm.auto import tqdm
 
 from lmcourse.tokens.unigram_model import PieceScores, backward, forward, lattice, n_best
 
-SPACE = "▁"  # U+2581, which SentencePiece writes for a space
-
-# A piece may begin with a space; apart from that it holds only letters, only other signs, or only line ends.
-CHUNK = regex.compile(rf"{SPACE}?[\p{{L}}\p{{M}}]+|{SPACE}?[^\p{{L}}\p{{M}}{SPACE}\n]+|\n+|{SPACE}")
-
 KEEP = 0.75  # of the pieces that could go, this share stays each round (Kudo: 80 %, SentencePiece: 75 %)
 MIN_COUNT = 0.5  # a longer piece that is expected less often than this goes in the next round
 CHARACTER_FLOOR = 0.5  # a character counts at least this often: a lone `q` must stay possible
-
-
-def count_chunks(texts: Iterable[str]) -> Counter[str]:
-    """Cut texts, whose spaces are written as `▁`, into the stretches that no piece may cross.
-
-    >>> count_chunks(["▁two▁boats,▁two▁piers."])["▁two"]
-    2
-    """
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(CHUNK.findall(text))
-    return counts
 
 
 def seed_pieces(chunks: Mapping[str, int], size: int = 1_000_000, max_length: int = 16) -> PieceScores:

@@ -6,13 +6,12 @@ not give the text back. Sources: Devlin et al., "BERT" (2019), and the code rele
 `wordpiece_train.py`.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Self
 
 from lmcourse.tokens.base import Tokenizer
+from lmcourse.tokens.bert_normalize import bert_normalize, clean
 from lmcourse.tokens.checks import check_special_tokens, check_vocab_size, checked_texts
 from lmcourse.tokens.pretokenize import bert_words, is_punctuation
 from lmcourse.tokens.special import AddedToken, TokenSplitter
@@ -20,39 +19,6 @@ from lmcourse.tokens.wordpiece_train import PREFIX, alphabet, fitting_min_freque
 
 UNKNOWN = "[UNK]"
 GLUED = (".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re")  # decode puts no space before these
-
-# The blocks of Chinese characters. Japanese syllables and Korean letters are not meant: they form words.
-CJK_RANGES = (
-    (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
-    (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0x2F800, 0x2FA1F),
-)  # fmt: skip
-
-
-@lru_cache(maxsize=None)
-def _clean(character: str) -> str:
-    if character in "\t\n\r" or unicodedata.category(character) in ("Zs", "Zl", "Zp"):
-        return " "
-    if character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs"):
-        return ""
-    if any(first <= ord(character) <= last for first, last in CJK_RANGES):
-        return f" {character} "
-    return character
-
-
-def bert_normalize(text: str, lowercase: bool = True, strip_accents: bool | None = None) -> str:
-    """BERT's clean-up of a text.
-
-    White space becomes spaces, control characters go, each Chinese character becomes a word of its own. With
-    `strip_accents` (None: as `lowercase`) a letter with an accent is taken apart (NFD) and the accent dropped.
-
-    >>> bert_normalize("Café\\tNOIR 北京")
-    'cafe noir  北  京 '
-    """
-    text = "".join(map(_clean, text))
-    if lowercase if strip_accents is None else strip_accents:
-        text = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
-    # Letter by letter: str.lower() would look around for the two small forms of the Greek sigma.
-    return "".join([character.lower() for character in text]) if lowercase else text
 
 
 def longest_match(word: str, vocab: Collection[str], unk_token: str = UNKNOWN) -> list[str]:
@@ -110,7 +76,9 @@ class WordPieceTokenizer(Tokenizer):
         self.strip_accents = strip_accents
         self.max_input_chars_per_word = max_input_chars_per_word
         self.cleanup = cleanup
-        self._pieces = dict.fromkeys(vocab)  # without tokens that a file adds later: those are never parts of words
+        self._pieces = dict.fromkeys(
+            vocab
+        )  # without tokens that a file adds later: those are never parts of words
         self._known: dict[str, list[int]] = {}  # words met before
 
     @classmethod
@@ -185,7 +153,7 @@ class WordPieceTokenizer(Tokenizer):
         # that NFD sorts accents, and accents do not move across such a character.
         for cut in range(len(text), 0, -1):
             last = text[cut - 1]
-            if _clean(last).startswith(" ") or (last.isascii() and is_punctuation(last)):
+            if clean(last).startswith(" ") or (last.isascii() and is_punctuation(last)):
                 return cut
         return 0
 

@@ -164,7 +164,9 @@ def train_wordpiece(
         for pair in merges(word_counts, min_frequency):
             if len(pieces) >= size:
                 break
-            if join_pair(pair) not in pieces:  # two pairs may spell the same piece: "a" + "##bc", "ab" + "##c"
+            if (
+                join_pair(pair) not in pieces
+            ):  # two pairs may spell the same piece: "a" + "##bc", "ab" + "##c"
                 pieces[join_pair(pair)] = None
                 bar.update()
     return list(pieces)

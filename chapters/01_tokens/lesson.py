@@ -1,0 +1,786 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Tokens: how a model reads
+#
+# > *Why does a machine that writes sonnets have trouble counting the letters in "lighthouse"?*
+#
+# A language model never sees a letter. Before the first number is multiplied, a small program beside the model, the
+# **tokenizer**, cuts the text into pieces from a fixed list and hands over their numbers. What the model can read, how
+# long a text seems to it, what a request costs, and which mistakes it is bound to make are all decided there. In this
+# chapter you build that program three times: as GPT, as BERT and as T5 have it.
+#
+# <div class="lesson-header">
+#
+# **You will be able to** build a byte-pair, a WordPiece and a Unigram tokenizer; choose a vocabulary size with numbers; make batches that a
+# model can read; foresee what a tokenizer does to prices, digits and Thai.
+#
+# **You need** Python, and logarithms. **Time** 40 minutes to read, one to run, two to three hours for the exercises. **Runs on** any CPU;
+# one cell uses a GPU where there is one.
+#
+# </div>
+
+# %%
+from collections import Counter
+
+import matplotlib.pyplot as plt
+import torch
+
+from lmcourse.corpora import osier_bay, osier_bay_names
+from lmcourse.figures.plots import label_lines, use_style
+from lmcourse.tokens import (
+    BPETokenizer,
+    CharTokenizer,
+    UnigramTokenizer,
+    WordPieceTokenizer,
+    WordTokenizer,
+    cost,
+    tokens_per_word,
+)
+
+use_style()
+
+# %% [markdown]
+# ## A text that a model of words cannot read
+#
+# The course has a small library of its own: *The Osier Bay Papers*, tales, letters, recipes and reports from an island with a
+# harbour. We set three documents aside, so that we can see how a tokenizer fares on text it has not met.
+
+# %%
+held_out_names = ["diaries", "essays", "tales_08"]
+other_scripts = "scripts"  # twenty-one languages, kept for later
+train = osier_bay(
+    [n for n in osier_bay_names() if n not in (*held_out_names, other_scripts)]
+)
+held_out = osier_bay(held_out_names)
+
+print(
+    f"{sum(len(t.split()) for t in train):,} words to learn from, {sum(len(t.split()) for t in held_out):,} held out"
+)
+
+# %% [markdown]
+# The obvious idea is a **vocabulary** of words: list the most frequent ones, number them, and give all others the
+# number of one special token, `<unk>`, for *unknown*. Here is such a reader with the 2,000 most frequent words.
+
+# %%
+words = WordTokenizer.train(train, vocab_size=2000, special_tokens=["<unk>"])
+sentence = "The bellfounder's apprentice waded ashore, shivering, at 5.45."
+print(words.decode(words.encode(sentence)))
+
+# %% [markdown]
+# Who did what? The words that carry the news are the rare ones, and rare words are exactly what this reader lacks. A larger list
+# helps, but how much?
+
+# %% mystnb={"image": {"alt": "The share of unknown words in unseen text falls from 42 per cent with 250 words to about 10 per cent with every word of the training text, and does not reach zero."}}
+sizes = [250, 500, 1000, 2000, 4000, 8000, 16000]
+unknown = []
+for size in sizes:
+    reader = WordTokenizer.train(train, size, ["<unk>"])
+    ids = [i for text in held_out for i in reader.encode(text)]
+    unknown.append(100 * ids.count(reader.vocab["<unk>"]) / len(ids))
+
+fig, ax = plt.subplots()
+ax.semilogx(sizes, unknown, marker="o")
+ax.set(
+    xlabel="words in the vocabulary",
+    ylabel="unknown in unseen text (%)",
+    ylim=(0, None),
+)
+ax.set_xticks(sizes, [f"{s:,}" for s in sizes])
+ax.minorticks_off()
+ax.set_title("Every word we have is not enough")
+plt.show()
+print(
+    f"with all {reader.vocab_size:,} words of the training text, {unknown[-1]:.0f} % of unseen text is unknown"
+)
+
+# %% [markdown]
+# The curve flattens above zero. Language makes new words daily: names, inflections, typing errors, `5.45`. A list of words
+# is never complete, and each entry costs memory although most are met once.
+#
+# ### The other end: characters
+#
+# Nothing is unknown to a reader of characters (as long as it has met the alphabet). But look at the price.
+
+# %%
+chars = CharTokenizer.train(train, vocab_size=200, special_tokens=["<unk>"])
+for name, reader in {"words": words, "characters": chars}.items():
+    print(
+        f"{name:10}  vocabulary {reader.vocab_size:>5,}   tokens per word {tokens_per_word(reader, held_out):.2f}"
+    )
+
+# %% [markdown]
+# More than five times as many tokens for the same text. A model does its work once per token, and looks back over a limited number of them, so
+# a text that is five times longer is at least five times dearer and reaches five times less far. We want something in
+# between: frequent words whole, rare words in pieces, nothing ever unknown. Such pieces are called **subwords**, and three
+# ways to find them have won.
+#
+# <details class="checkpoint"><summary>A word-level reader of 2,000 words turns every rare name into `<unk>`. Why can no amount of *training the model* repair that?</summary>
+#
+# The information is gone before the model sees it: two different names have become the same number. What a tokenizer has thrown
+# away, nothing behind it can bring back. Hence the first demand on a tokenizer, the **round trip**: `decode(encode(text)) == text`.
+# </details>
+
+# %% [markdown]
+# ## Byte-pair encoding: merge what stands together
+#
+# Start with single characters. Find the pair of neighbours that occurs most often, glue it into a new token everywhere, and repeat.
+# Philip Gage found this in 1994 to compress files; Sennrich and colleagues brought it to translation in 2016; GPT has read this way
+# ever since. By hand, on three words that occur 5, 3 and 4 times:
+
+# %%
+text = {"low": 5, "lower": 3, "slow": 4}
+
+
+def neighbours(cut_words):
+    counts = Counter()
+    for pieces, times in cut_words.items():
+        for pair in zip(pieces, pieces[1:]):
+            counts[pair] += times
+    return counts
+
+
+print(
+    neighbours(
+        {tuple(word): times for word, times in text.items()}
+    ).most_common(3)
+)
+
+# %% [markdown]
+# `l` and `o` are neighbours 12 times, and so are `o` and `w`. A tie needs a rule (ours: the pair made of older tokens first), so `lo`
+# becomes a token. Then everything is counted anew, because the merge has changed who stands beside whom. Step through the
+# merges of a slightly larger text yourself:
+
+# %%
+from lmcourse.tokens import bpe_simple
+from lmcourse.widgets.tokens import bpe_steps
+
+small = "the ferry the ferries the ferryman the further the fur the fury of the sea the seas the seaman"
+merges = bpe_simple.merge_names(
+    bpe_simple.train_bpe_simple(small, vocab_size=256 + 14)
+)
+word_counts = Counter(" " + word for word in small.split())
+bpe_steps(
+    {tuple(w.replace(" ", "Ġ")): n for w, n in word_counts.items()}, merges
+)
+
+# %% [markdown]
+# `Ġ` stands for the space in front of a word. It belongs to the word: `Ġsea` inside a sentence and `sea` at its very start are
+# two different tokens. Remember that; it will bite us below.
+#
+# The whole trainer is a loop around counting and merging. This is its heart, with `merge_pair` left to you as the first exercise:
+#
+# ```python
+# while len(vocabulary) < vocab_size:
+#     counts = count_pairs(words)
+#     pair = min(counts, key=lambda pair: (-counts[pair], pair))   # most frequent; ties: smallest ids
+#     vocabulary.append(vocabulary[pair[0]] + vocabulary[pair[1]])
+#     words = [merge_pair(ids, pair, new_id) for ids in words]
+# ```
+#
+# It recounts everything after each merge. The package has a second version that updates only the counts a merge has touched
+# and is many times faster. The two must agree, and both with the trainer that the industry uses:
+
+# %%
+import tokenizers as hf
+
+tale = osier_bay(["tales_01"])[0]
+slow = bpe_simple.merge_names(bpe_simple.train_bpe_simple(tale, 256 + 150))
+fast = BPETokenizer.train([tale], 256 + 150)
+
+theirs = hf.Tokenizer(hf.models.BPE())
+theirs.pre_tokenizer = hf.pre_tokenizers.ByteLevel(add_prefix_space=False)
+trainer = hf.trainers.BpeTrainer(
+    vocab_size=256 + 150,
+    initial_alphabet=hf.pre_tokenizers.ByteLevel.alphabet(),
+    show_progress=False,
+)
+theirs.train_from_iterator([tale], trainer)
+
+assert slow == list(fast.merges)
+assert fast.encode(sentence) == theirs.encode(sentence).ids
+print(
+    "150 merges, three programs, one result; the first:",
+    *["".join(pair) for pair in slow[:10]],
+)
+
+# %% [markdown]
+# ### Bytes, so that nothing is unknown
+#
+# Which characters to start from? Unicode knows over 150,000. GPT-2 found the neat answer: start from **bytes**. Every text in every
+# script is a string of bytes in UTF-8, and there are only 256 of them. So the alphabet is complete from the first day.
+
+# %%
+for character in "eé水😀":
+    print(
+        character,
+        "->",
+        character.encode("utf-8").hex(" "),
+        f"({len(character.encode('utf-8'))} bytes)",
+    )
+
+bpe = BPETokenizer.train(
+    train, vocab_size=2000, special_tokens=["<pad>", "<bos>", "<eos>"]
+)
+for odd in [
+    "naïve café",
+    "水 is water",
+    "😀👩‍🚀",
+    "\t\0\r\n",
+    "a\u0301 is not á",
+]:
+    assert bpe.decode(bpe.encode(odd)) == odd
+print("round trip holds; 😀 is", bpe.encode("😀"))
+
+# %% [markdown]
+# ### First cut, then merge
+#
+# One more rule. Left alone, byte-pair encoding would find tokens such as `of the` or `dog.`, wasting entries on every punctuation.
+# So the text is first cut by a pattern into words, numbers and signs, and merges never cross a cut. This is
+# **pre-tokenization**:
+
+# %%
+from lmcourse.tokens import gpt2_words
+
+print(gpt2_words("Ida's ferry left at 5.45, she'll say."))
+
+# %% [markdown]
+# Now a real training run. What did 1,741 merges learn from the island's papers?
+
+# %% mystnb={"image": {"alt": "How often the token of each merge occurs falls along a nearly straight line on logarithmic axes, from thousands for the first merges to about ten for the last."}}
+counts = Counter(i for text in train for i in bpe.encode(text))
+made = [
+    (rank, "".join(pair), counts[bpe.vocab["".join(pair)]])
+    for rank, pair in enumerate(bpe.merges, 1)
+]
+longest = sorted(bpe.merges, key=lambda pair: -len("".join(pair)))[:6]
+print("longest tokens:", *["".join(pair).replace("Ġ", "·") for pair in longest])
+
+fig, ax = plt.subplots()
+ax.loglog(
+    [m[0] for m in made], [max(m[2], 0.5) for m in made], ".", markersize=3
+)
+for rank in (1, 10, 100, 1000):
+    _, token, times = made[rank - 1]
+    ax.annotate(
+        token.replace("Ġ", "·"),
+        (rank, max(times, 0.5)),
+        xytext=(4, 8),
+        textcoords="offset points",
+        weight="bold",
+    )
+ax.set(xlabel="merge number", ylabel="times the token is used")
+ax.set_title("Early merges are everyday, late ones are rare")
+plt.show()
+
+# %% [markdown]
+# Some early merges are used rarely in the end: they were steps on the way to longer tokens that took over their places. The scaffolding stays
+# in the vocabulary.
+#
+# **To encode** a new word, replay the merges: among the pairs present, the merge that was learnt *earliest* goes first, until none applies. Not
+# the longest token, not the leftmost pair: the order of training is the law.
+
+# %%
+for word in [
+    " lighthouse",
+    " lighthouses",
+    " lighthousekeeperly",
+    " Lighthouse",
+]:
+    print(f"{word!r:24}", [t.replace("Ġ", "·") for t in bpe.tokenize(word)])
+
+# %% [markdown]
+# There is the answer to our opening question. The model receives a few numbers for `lighthouse`. That one of them has a `g` in it is nowhere in the
+# input; the model can only have picked it up from texts *about* spelling.
+#
+# <details class="checkpoint"><summary>A byte-level tokenizer with 0 merges and one with 50,000 both pass every round trip. What does the second buy, and what does it pay?</summary>
+#
+# It buys shorter sequences: fewer steps, more text within the same context. It pays with 50,000 rows in the embedding matrix and as many scores to compute at each
+# step in the output layer. We measure both below.
+# </details>
+
+# %% [markdown]
+# ## WordPiece: merge what belongs together
+#
+# BERT's tokenizer grows its vocabulary in the same way but asks another question. Not "which pair is most frequent?" but "which
+# merge makes the training text more likely?" If text is a sequence of independent tokens, gluing $a$ and $b$ raises its likelihood most, per
+# occurrence, for the pair with the highest
+#
+# $$\text{score}(a, b) = \frac{\text{count}(ab)}{\text{count}(a)\,\text{count}(b)} .$$
+#
+# `q` and `u` are rarer together than `t` and `h`, but they almost never part. The two rules choose quite differently at the start:
+
+# %%
+from lmcourse.tokens.wordpiece_train import pair_scores, split_characters
+
+lower = Counter(
+    w for text in train for w in text.lower().split() if w.isalpha()
+)
+cut_words = {tuple(split_characters(w)): n for w, n in lower.items()}
+by_count = neighbours(cut_words)
+by_score = {
+    p: s for p, s in pair_scores(cut_words).items() if by_count[p] >= 50
+}
+print(
+    "by count:",
+    *["".join(p).replace("##", "") for p, _ in by_count.most_common(10)],
+)
+print(
+    "by score:",
+    *[
+        "".join(p).replace("##", "")
+        for p in sorted(by_score, key=by_score.get, reverse=True)[:10]
+    ],
+)
+
+# %% [markdown]
+# Without the floor of 50 occurrences the score would crown pairs that occur once. The trainer has such a floor (`min_frequency`). How Google trained
+# BERT's vocabulary exactly was never published; the trainer of the same name in Hugging Face's library ranks by count, as
+# byte-pair encoding does. What is certain is how BERT *reads*:
+#
+# 1. clean up: lower case, accents off (in the *uncased* models);
+# 2. cut at spaces and punctuation;
+# 3. in each word take the **longest piece** the vocabulary has, from the left; every piece after the first carries `##`;
+# 4. if that fails anywhere, the whole word is `[UNK]`.
+
+# %%
+wordpiece = WordPieceTokenizer.train(
+    train, 2000, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+)
+for text in ["Lighthouses!", "the unlit café", "水 is water"]:
+    ids = wordpiece.encode(text)
+    print(
+        f"{text!r:18} -> {wordpiece.tokenize(text)} -> {wordpiece.decode(ids)!r}"
+    )
+
+# %% [markdown]
+# The `##` says "I continue the word before me", so `light` the word and `##light` the ending are two tokens. And the round trip is gone: capitals,
+# accents and spaces are lost on purpose. For finding and classifying text, BERT's work, that is a bargain. A model that *writes* cannot
+# afford it.
+
+# %% [markdown]
+# ## Unigram: start large, throw away
+#
+# The third way turns the question around. Begin with far too many pieces, every substring that occurs often. Give each a probability, and let a
+# text's probability be the product over its pieces. Then remove, again and again, the pieces whose loss hurts the
+# text's likelihood least. Kudo (2018) devised it; the library **SentencePiece** made it known (T5, ALBERT and many translation models read so).
+#
+# SentencePiece treats the text as one raw stream of characters and writes the space as a visible sign, `▁`, like any other character. So it needs
+# no rule about where words end, which matters for Japanese or Thai, where no spaces do. (SentencePiece is the *library*: it can train
+# byte-pair encoding on such a stream too. And the stream is of characters; bytes come in only where an unknown character falls back to them.)
+
+# %%
+unigram = UnigramTokenizer.train(train, 2000, ["<pad>", "<unk>", "<eos>"])
+print(unigram.tokenize("The lighthouses of the north"))
+
+# %% [markdown]
+# One word, many ways to spell it. Here is every way to spell a small word with the pieces the model has, as paths through a
+# lattice; the best path is drawn heavy.
+
+# %% mystnb={"image": {"alt": "A lattice of places between the letters of a word, with arcs for pieces; the heavy path of the best segmentation uses few long pieces while many light paths of short pieces run beside it."}}
+from lmcourse.tokens.plots import plot_lattice
+
+fig, ax = plt.subplots(figsize=(7, 3.2))
+plot_lattice(ax, "▁seashore", unigram.scores)
+ax.set_title("Every path from left to right spells ▁seashore")
+plt.show()
+
+# %% [markdown]
+# How many paths are there? Far too many to list for a sentence, yet finding the best is quick. The best way to reach a place ends with *some* piece, and
+# what comes before must be the best way to reach that piece's start:
+#
+# $$\text{best}(j) = \max_{i < j} \; \text{best}(i) + \log p(\text{text}[i{:}j]) .$$
+#
+# One sweep from left to right: the **Viterbi algorithm**. (Replace the maximum by a sum of probabilities and you get the total of *all* paths: the
+# last exercise.) Because the model gives every path a probability, it can also list runners-up and draw at random:
+
+# %%
+for pieces, log_p in unigram.n_best("seashore", 4):
+    print(f"log p = {log_p:7.2f}  {pieces}")
+
+# %% mystnb={"image": {"alt": "Sampled spellings of one word: with alpha 1 one spelling takes most draws, with alpha 0.2 the draws spread over many spellings and the average number of pieces rises."}}
+generator = torch.Generator().manual_seed(0)
+fig, axes = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True)
+for ax, alpha in zip(axes, [1.0, 0.2]):
+    draws = Counter(
+        len(unigram.sample("seashore", alpha, generator)) for _ in range(500)
+    )
+    ax.bar(list(draws), [100 * n / 500 for n in draws.values()])
+    ax.set(xlabel="pieces", xlim=(0.4, 9.6), title=f"alpha = {alpha}")
+axes[0].set_ylabel("draws (%)")
+plt.show()
+
+# %% [markdown]
+# Training a model on many spellings of the same sentence is called **subword regularization**. `alpha` flattens the distribution: at 1 the
+# model's own, towards 0 every path alike. Byte-pair encoding can be made to stumble for the same purpose (BPE-dropout).
+#
+# How is it trained? By expectation and maximization: with the current probabilities, count how often each piece is *expected* on all paths; set
+# the probabilities to those counts; repeat; prune; repeat. Each sweep can only raise the likelihood of the text.
+#
+# <details class="checkpoint"><summary>Unigram never removes a single character from its vocabulary during pruning. What would happen if it did?</summary>
+#
+# Some text could no longer be spelled at all: it would become `<unk>`, or fall back to bytes. Single characters are the safety net,
+# as the 256 bytes are for GPT.
+# </details>
+
+# %% [markdown]
+# ## Your own sentence, five ways
+#
+# Type anything. All five readers run in this page; nothing is sent anywhere. Try a rare word, a number, a trailing space, another script.
+
+# %%
+from lmcourse.widgets.tokens import tokenizer_lab
+
+tokenizer_lab(
+    {
+        "characters": chars,
+        "words": words,
+        "BPE": bpe,
+        "WordPiece": wordpiece,
+        "Unigram": unigram,
+    },
+    "The lighthouse keeper's café opens at 7.30, unseasonably early.",
+)
+
+# %% [markdown]
+# ## How large a vocabulary?
+#
+# More tokens to choose from make a text shorter. We can measure how much shorter, on text the tokenizers have not seen.
+
+# %% mystnb={"image": {"alt": "Tokens per word against vocabulary size for three tokenizers: all fall steeply up to about 2,000 tokens and slowly after, towards a little more than one."}}
+grid = [500, 1000, 2000, 4000, 8000]
+kinds = {
+    "BPE": BPETokenizer,
+    "WordPiece": WordPieceTokenizer,
+    "Unigram": UnigramTokenizer,
+}
+rows = [{"vocab_size": size} for size in grid]
+for name, kind in kinds.items():
+    for row in rows:
+        row[name] = tokens_per_word(
+            kind.train(train, row["vocab_size"]), held_out
+        )
+
+fig, ax = plt.subplots()
+for name in kinds:
+    ax.semilogx(grid, [row[name] for row in rows], marker="o", label=name)
+ax.set(
+    xlabel="vocabulary size",
+    ylabel="tokens per word, unseen text",
+    ylim=(1, None),
+)
+ax.set_xticks(grid, [f"{g:,}" for g in grid])
+ax.minorticks_off()
+label_lines(ax)
+ax.set_title("Each doubling buys less than the one before")
+plt.show()
+
+# %% [markdown]
+# Compare with care: WordPiece drops spaces and capitals, so it has less to spell.
+#
+# Against the shorter text stands the price of the table. A vocabulary of $V$ tokens in a model of width $d$ needs an **embedding matrix** of $V \cdot d$ numbers,
+# one row a token, which chapter 02 is about. Looking up a row is a copy and costs nothing to speak of. But at the other end, the
+# model gives a score to *every* token of the vocabulary, for each token it reads or writes: $V \cdot d$ multiply-adds each time. For a text of $t$ tokens:
+#
+# $$\text{output layer} = t \cdot V \cdot d, \qquad \text{all other layers} \approx t \cdot 12\, B\, d^2 \ \text{for } B \text{ blocks.}$$
+
+# %%
+from lmcourse.widgets.tokens import vocab_tradeoff
+
+vocab_tradeoff(rows)
+
+# %% [markdown]
+# With few blocks and a small width the table is most of the model; in a large model it is a few per cent. That is why vocabularies
+# have grown together with models: 30,000 in BERT, 100,000 in GPT-4.
+#
+# Do real machines agree with the formula? The next cell measures lookup and output layer on the device at hand, a GPU if there is one.
+
+# %% tags=["gpu"]
+device = "cuda" if torch.cuda.is_available() else "cpu"
+measured = cost.measure(
+    vocab_sizes=[1_000, 4_000, 16_000, 64_000]
+    if device == "cuda"
+    else [1_000, 4_000, 16_000],
+    device=device,
+)
+if device == "cuda":
+    print(cost.table(measured))
+first, last = measured[0], measured[-1]
+print("16 times the vocabulary or more:")
+print(
+    "  output layer at least 4 times as long:",
+    last.output_seconds > 4 * first.output_seconds,
+)
+print(
+    "  lookup less than 4 times as long:     ",
+    last.lookup_seconds < 4 * first.lookup_seconds,
+)
+
+# %% [markdown]
+# <details class="checkpoint"><summary>You double the vocabulary and tokens per word fall from 1.30 to 1.22. In a model whose output layer is 5 % of the work per token, is that cheaper per text?</summary>
+#
+# Work per token rises from 1 to 1.05, tokens fall to 1.22 / 1.30 = 0.938. Together 0.985: a little cheaper. At 10 % it would
+# be 1.03, and dearer. The balance depends on the rest of the model, which exercise 7 lets you find.
+# </details>
+
+# %% [markdown]
+# ## Tokens that are not text
+#
+# Some tokens stand for no text at all. They are signals to the model:
+#
+# | token | job | in BERT |
+# |---|---|---|
+# | `<pad>` | fills short sequences up to the length of a batch | `[PAD]` |
+# | `<bos>` | "a text begins" | `[CLS]` (its output also serves to classify) |
+# | `<eos>` | "a text ends"; a model that generates it has finished | `[SEP]` (between two texts, too) |
+# | `<unk>` | what the vocabulary cannot spell; byte-level tokenizers need none | `[UNK]` |
+# | `[MASK]` | "guess what stood here" | `[MASK]` |
+#
+# A tokenizer must never split them, and never build them from ordinary letters:
+
+# %%
+print(bpe.tokenize("The end.<eos>"))
+print(bpe.tokenize("The end.< eos>"))
+
+# %% [markdown]
+# The first line is also a warning. If a *user* may type `<eos>` and have it understood as the signal, they can forge the structure of a conversation.
+# Services therefore encode what users type with special tokens switched off.
+
+# %% [markdown]
+# ## From text to a batch
+#
+# Models read rectangles: several sequences at once, all of one length. Short ones are **padded**, long ones **truncated**, and a second table, the
+# `attention_mask`, says which entries are real (1) and which are filling (0). The numbers themselves are called `input_ids`.
+
+# %%
+from lmcourse.tokens import pad_batch
+
+notes = [
+    "The tide turned.",
+    "No ferry today.",
+    "Hal saw a light beyond the breakwater, twice.",
+]
+batch = pad_batch(
+    [bpe.encode(note) for note in notes],
+    pad_id=bpe.vocab["<pad>"],
+    max_length=12,
+)
+print(batch.input_ids)
+print(batch.attention_mask)
+
+# %% mystnb={"image": {"alt": "Two grids of three rows: with padding on the right the filled cells stand to the left, with padding on the left they stand to the right, so that new tokens follow the text directly."}}
+fig, axes = plt.subplots(1, 2, figsize=(7, 1.9))
+for ax, side in zip(axes, ["right", "left"]):
+    padded = pad_batch(
+        [bpe.encode(note) for note in notes],
+        bpe.vocab["<pad>"],
+        padding_side=side,
+        max_length=12,
+    )
+    ax.imshow(
+        padded.attention_mask, cmap="Blues", vmin=-0.3, vmax=1.6, aspect="auto"
+    )
+    for row, ids in enumerate(padded.input_ids.tolist()):
+        for column, i in enumerate(ids):
+            ax.text(
+                column,
+                row,
+                "pad" if i == 0 else bpe.id_to_token[i].replace("Ġ", "·"),
+                ha="center",
+                va="center",
+                fontsize=6,
+            )
+    ax.set(title=f"padding on the {side}", xlabel="position", yticks=[])
+    ax.grid(False)
+plt.show()
+
+# %% [markdown]
+# For *training* the side hardly matters, as long as the mask is right. For *generating* it does: new tokens are appended at the right end, so the filling must
+# be on the left, or the model would continue after a gap.
+#
+# Careful people build the mask from lengths. Careless ones write `input_ids != pad_id`, which fails as soon as the padding token has another job too, as in
+# GPT-2, where the one special token serves as both.
+
+# %% [markdown]
+# ## Why token counts matter
+#
+# Cost, speed and memory are all counted in tokens. A model with a **context length** of 1,024 tokens has room for 1,024 tokens *together*: what you send **and** what
+# it writes. `max_new_tokens` limits the second part.
+
+# %%
+context_length, max_new_tokens = 1024, 256
+letter = osier_bay(["letters"])[0]
+for name, reader in {"characters": chars, "BPE": bpe}.items():
+    n = len(reader.encode(letter))
+    room = context_length - max_new_tokens
+    share = room / n
+    print(
+        f"{name:10}  the letters are {n:>6,} tokens; {room} fit beside the answer: {100 * share:.0f} % of them"
+    )
+
+# %% [markdown]
+# And when `max_new_tokens` is reached, the text stops, wherever it is. Not at a sentence, not at a word, and with byte-level tokens not even at a character:
+
+# %%
+answer = bpe.encode("Doctor Fenn said: naïve 😀")
+for cut in (6, len(answer) - 1):
+    print(repr(bpe.decode(answer[:cut])))
+
+# %% [markdown]
+# The `�` is not in the text. It is what half a character looks like. A chat window that shows tokens as they come has to hold such bytes back until
+# they are complete: exercise 5. A text that breaks off is also no sign of a confused model: look at the limit first.
+
+# %% [markdown]
+# ## What goes wrong
+#
+# Four habits of tokenizers explain many odd mistakes of language models.
+#
+# **Numbers.** Which digits form a token depends on which numbers were frequent in training.
+
+# %% mystnb={"image": {"alt": "A grid of the numbers 1990 to 2029 coloured by how many tokens each takes: neighbouring numbers take one, two, three or four tokens without any order."}}
+numbers = torch.tensor(
+    [
+        [len(bpe.encode(f" {decade + unit}")) for unit in range(10)]
+        for decade in range(1740, 1800, 10)
+    ]
+)
+fig, ax = plt.subplots(figsize=(7, 2.8))
+ax.imshow(numbers, cmap="cividis", aspect="auto", vmin=1, vmax=5)
+for (r, c), n in zip(
+    torch.cartesian_prod(torch.arange(6), torch.arange(10)).tolist(),
+    numbers.flatten().tolist(),
+):
+    label = "|".join(
+        t.replace("Ġ", "·") for t in bpe.tokenize(f" {1740 + 10 * r + c}")
+    )
+    ax.text(
+        c,
+        r,
+        label,
+        ha="center",
+        va="center",
+        fontsize=6.5,
+        color="white" if n < 3 else "black",
+    )
+ax.set(
+    xticks=range(10),
+    yticks=range(6),
+    yticklabels=[f"{1740 + 10 * r}s" for r in range(6)],
+    xlabel="last digit",
+)
+ax.grid(False)
+ax.set_title("Numbers side by side are not cut alike")
+plt.show()
+
+# %% [markdown]
+# To add 1744 and 1750 a model must know the value of each odd fragment. Newer tokenizers cut numbers into groups of three digits (GPT-4) or
+# single digits (Llama 2), and arithmetic improves.
+#
+# **Trailing spaces.** The space belongs to the *next* word. If a prompt ends with one, the model has to continue a lonely space that it rarely met in training:
+
+# %%
+print(bpe.tokenize("The ferry leaves"), "then", bpe.tokenize(" at"))
+print(bpe.tokenize("The ferry leaves "), "then", bpe.tokenize("at"))
+
+# %% [markdown]
+# The same sentence, and the tokens of the second line are ones the model has hardly ever seen in that order.
+#
+# **Rare words** fall into fragments that mean nothing by themselves (`lighthousekeeperly` above), and a typing error turns a familiar token into unfamiliar
+# ones.
+#
+# **Other scripts** pay more. The same message in ten languages, cut by our tokenizer that learnt from English only:
+
+# %% mystnb={"image": {"alt": "Tokens for the same short sentence in ten languages under an English tokenizer: English needs the fewest, German and Finnish about two to three times as many, Greek, Russian, Hindi and Thai five times or more."}}
+same_message = {
+    "English": "The ferry leaves at seven in the morning.",
+    "German": "Die Fähre fährt um sieben Uhr morgens ab.",
+    "Finnish": "Lautta lähtee kello seitsemän aamulla.",
+    "Chinese": "渡轮早上七点开。",
+    "Japanese": "フェリーは朝の七時に出ます。",
+    "Greek": "Το πλοίο φεύγει στις επτά το πρωί.",
+    "Arabic": "تغادر العبارة في الساعة السابعة صباحا.",
+    "Russian": "Паром отправляется в семь часов утра.",
+    "Hindi": "नाव सुबह सात बजे चलती है।",
+    "Thai": "เรือออกเวลาเจ็ดโมงเช้า",
+}
+needed = {
+    language: len(bpe.encode(text)) for language, text in same_message.items()
+}
+order = sorted(needed, key=needed.get)
+fig, ax = plt.subplots(figsize=(7, 3.6))
+ax.barh(order[::-1], [needed[x] for x in order[::-1]])
+for y, language in enumerate(order[::-1]):
+    ax.text(
+        needed[language] + 0.7,
+        y,
+        f"{needed[language] / needed['English']:.1f} x",
+        va="center",
+    )
+ax.set(xlabel="tokens for the same message")
+ax.grid(axis="y", visible=False)
+ax.set_title("One message, ten prices")
+plt.show()
+
+# %% [markdown]
+# Two causes stack up. UTF-8 spends two or three bytes on each letter of these scripts, and the merges were learnt from English, so hardly any of them apply. Tokenizers of real
+# models show the same slope, less steep: for the same text in different languages, the count can differ by a factor of 15 (Petrov et al., 2023).
+
+# %% [markdown]
+# ## The tokenizers of real models
+#
+# Every published model comes with its tokenizer in one file, `tokenizer.json`. Ours are written to the same format, so other libraries read them, and
+# `load_pretrained` reads theirs.
+
+# %%
+from lmcourse.tokens import PRETRAINED
+
+for name, facts in PRETRAINED.items():
+    print(f"{name:36} {facts.kind:10} {facts.vocab_size:>8,}  {facts.source}")
+
+# %% [markdown]
+# With a network, this cell fetches them and cuts one text by each; without one, it says so and goes on.
+
+# %% tags=["network"]
+from lmcourse.tokens import compare, load_pretrained
+
+RUN_WITH_NETWORK = False  # set to True to download about 30 MB
+if RUN_WITH_NETWORK:
+    loaded = {name: load_pretrained(name) for name in PRETRAINED}
+    for row in compare(
+        loaded, "The lighthousekeeper's café: 12345 + 6789 = 😀"
+    ):
+        print(row)
+else:
+    print("not fetched: RUN_WITH_NETWORK is False")
+
+# %% [markdown]
+# ## Summary
+#
+# - A **tokenizer** stands beside the model. It turns text into `input_ids` from a fixed vocabulary, and back. What it loses, the model never sees.
+# - Words leave the rare unknown; characters make texts long. **Subwords** give frequent words a token and spell rare ones.
+# - **Byte-pair encoding** merges the most frequent pair and replays its merges in order; on bytes, nothing is unknown. **WordPiece** reads by longest match with `##`.
+#   **Unigram** keeps a probability for each piece, finds the best cut by Viterbi, and can sample others.
+# - A larger vocabulary shortens the text with diminishing returns, and pays with $V \cdot d$ parameters and $V \cdot d$ multiply-adds a token at the output.
+# - `attention_mask` tells text from padding; pad on the left to generate. Context length counts what is generated.
+# - Digits, trailing spaces, rare words and other scripts are where tokenization shows through.
+#
+# **Terms**: [token](../../book/glossary.md), tokenizer, vocabulary, subword, byte-pair encoding, pre-tokenization, WordPiece, Unigram, SentencePiece, special token,
+# `input_ids`, `attention_mask`, padding, truncation, context length, `max_new_tokens`; all in the [glossary](../../book/glossary.md).
+#
+# **Simplified here**: our vocabularies have 2,000 tokens and learnt from 50,000 words; real ones have 30,000 to 250,000 and learnt from gigabytes. The algorithms are the same.
+#
+# **Sources**: Gage (1994), *A New Algorithm for Data Compression*; Sennrich, Haddow and Birch (2016) for byte-pair encoding; Radford et al. (2019) for bytes;
+# Schuster and Nakajima (2012) and Devlin et al. (2019) for WordPiece; Kudo (2018) for Unigram and sampling; Kudo and Richardson (2018) for SentencePiece; Petrov et al. (2023) on
+# languages. Full entries in the [references](../../book/references.md).
+#
+# **Next**: do the [exercises](exercises.ipynb). Then chapter 02 asks what the model does first with each number: it looks up a vector.
