@@ -5,35 +5,26 @@ if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
 
-// 2. Whatever scrolls sideways (wide formulas, tables, outputs) can be reached and scrolled by keyboard.
-const SCROLLERS = ".cell_output .output, .book-scroll, mjx-container[display], div.highlight pre";
-const markScrollers = () => {
-  document.querySelectorAll(SCROLLERS).forEach((el) => {
-    if (el.scrollWidth > el.clientWidth + 1) el.tabIndex = 0;
-    else if (el.tabIndex === 0) el.removeAttribute("tabindex");
+// 2. Wide formulas can be scrolled by keyboard. (The theme sees to code, outputs and tables.)
+const markFormulas = () => {
+  document.querySelectorAll("mjx-container[display]").forEach((formula) => {
+    if (formula.scrollWidth > formula.clientWidth + 1) formula.tabIndex = 0;
+    else formula.removeAttribute("tabindex");
   });
 };
-// A table of the text gets a frame of its own to scroll in.
-const frameTables = () => {
-  document.querySelectorAll("article.bd-article table").forEach((table) => {
-    if (table.closest(".cell_output, .book-scroll")) return;
-    const frame = document.createElement("div");
-    frame.className = "book-scroll";
-    table.replaceWith(frame);
-    frame.append(table);
-  });
-};
-document.addEventListener("DOMContentLoaded", frameTables);
-addEventListener("load", () => {
-  markScrollers();
-  addEventListener("resize", markScrollers);
-  globalThis.MathJax?.startup?.promise?.then(markScrollers);
-});
+addEventListener("load", () => globalThis.MathJax?.startup?.promise?.then(markFormulas));
+addEventListener("resize", markFormulas);
 
-// 3. Folded answers are printed unfolded, and folded again afterwards.
+// 3. A page is printed light and with its folded answers unfolded, and is afterwards as it was.
 let folded = [];
+let theme;
 addEventListener("beforeprint", () => {
+  theme = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
   folded = [...document.querySelectorAll("article.bd-article details:not([open])")];
   folded.forEach((el) => (el.open = true));
 });
-addEventListener("afterprint", () => folded.forEach((el) => (el.open = false)));
+addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = theme;
+  folded.forEach((el) => (el.open = false));
+});

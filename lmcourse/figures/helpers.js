@@ -71,6 +71,10 @@ const lm = {
     return [1000 ** power, names[power]];
   },
   tick: (value) => value.toLocaleString("en-GB", { maximumSignificantDigits: 3 }),
-  // Spaces and line ends as marks the eye can see.
-  visible: (text) => text.replace(/ /g, "␣").replace(/\n/g, "↵").replace(/\t/g, "⇥").replace(/\r/g, "␍"),
+  // Spaces and line ends as marks the eye can see; what is invisible altogether by its number.
+  visible: (text) => {
+    const marked = text.replace(/ /g, "␣").replace(/\n/g, "↵").replace(/\t/g, "⇥").replace(/\r/g, "␍");
+    const number = (sign) => `U+${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+    return /^[\p{Cc}\p{Cf}\p{Z}]+$/u.test(marked) ? Array.from(marked, number).join(" ") : marked;
+  },
 };

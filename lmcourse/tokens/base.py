@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 from os import PathLike
-from typing import Self
+from typing import SupportsIndex
 
 from lmcourse.tokens.checks import check_special_tokens, check_text
 from lmcourse.tokens.special import AddedToken, TokenSplitter
@@ -36,6 +36,10 @@ class Tokenizer(ABC):
     Raises:
         ValueError: two tokens share an id, a special token is empty, named twice or not in `vocab`.
     """
+
+    kept_sections: Mapping[
+        str, dict | None
+    ] = {}  # of a file: what `encode` does not use, for the next `save`
 
     def __init__(
         self, vocab: Mapping[str, int], special_tokens: Sequence[str] = (), unk_token: str | None = None
@@ -88,7 +92,7 @@ class Tokenizer(ABC):
         *,
         progress: bool = False,
         **options,
-    ) -> Self:
+    ) -> Tokenizer:
         """Learn a vocabulary of at most `vocab_size` tokens, special tokens included, from `texts`."""
 
     @abstractmethod
@@ -122,7 +126,7 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
-    def _from_json(cls, spec: dict) -> Self:
+    def _from_json(cls, spec: dict) -> Tokenizer:
         """The tokenizer of a parsed tokenizer.json; its added tokens are put in afterwards by the caller."""
 
     # --- what every tokenizer can do ---
@@ -186,7 +190,7 @@ class Tokenizer(ABC):
             continues = False
         return ids
 
-    def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
+    def decode(self, ids: Iterable[SupportsIndex], *, skip_special_tokens: bool = False) -> str:
         """The text of ids (a list, an array, a one-dimensional tensor).
 
         Raises:
@@ -198,7 +202,7 @@ class Tokenizer(ABC):
             tokens = [token for token in tokens if token not in hidden]
         return self._decode_tokens(tokens)
 
-    def _tokens_of(self, ids: Iterable[int]) -> list[str]:
+    def _tokens_of(self, ids: Iterable[SupportsIndex]) -> list[str]:
         names, tokens = self.id_to_token, []
         for position, given in enumerate(ids):
             try:
@@ -229,7 +233,7 @@ class Tokenizer(ABC):
         write_tokenizer(self, path)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str]) -> Tokenizer:
         """Read a `tokenizer.json`, ours or another project's; `Tokenizer.load` picks the class from the file.
 
         Raises:

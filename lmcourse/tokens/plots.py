@@ -27,35 +27,28 @@ def plot_lattice(ax: Axes, text: str, log_probs: Mapping[str, float]) -> None:
     arcs = [(i, j) for i in range(len(text)) for j in range(i + 1, len(text) + 1) if text[i:j] in scores]
     highest = max(j - i for i, j in arcs)
     for i, j in arcs:
-        up = (i, j) not in best
-        height = (0.35 + 0.3 * (j - i)) * (1 if up else -1)
-        color = LINE if up else PALETTE["blue"]
-        ax.add_patch(
-            patches.Arc(
-                ((i + j) / 2, 0),
-                j - i,
-                2 * height,
-                theta1=0 if up else 180,
-                theta2=180 if up else 360,
-                color=color,
-                lw=1.2 if up else 3,
-            )
-        )
-        if j - i > 1 or not up:
+        heavy = (i, j) in best
+        middle, height = (i + j) / 2, 0.35 + 0.3 * (j - i)
+        half = {"theta1": 180, "theta2": 360} if heavy else {"theta1": 0, "theta2": 180}
+        color = PALETTE["blue"] if heavy else LINE
+        ax.add_patch(patches.Arc((middle, 0), j - i, 2 * height, color=color, lw=3 if heavy else 1.2, **half))
+        if heavy:
             ax.text(
-                (i + j) / 2,
-                height + (0.06 if up else -0.08),
+                middle,
+                -height - 0.1,
                 text[i:j],
                 ha="center",
-                va="bottom" if up else "top",
-                fontsize=8,
-                color=SOFT if up else color,
-                weight="normal" if up else "bold",
+                va="top",
+                fontsize=9,
+                color=color,
+                weight="bold",
             )
+        elif j - i > 1:
+            ax.text(middle, height + 0.05, text[i:j], ha="center", va="bottom", fontsize=8, color=SOFT)
     for place in range(len(text) + 1):
         ax.plot(place, 0, "o", color=SOFT, markersize=5, zorder=3)
     for place, letter in enumerate(text):
         ax.text(place + 0.5, 0.04, letter, ha="center", va="bottom", fontsize=10)
     longest_best = max(j - i for i, j in best)
-    ax.set(xlim=(-0.3, len(text) + 0.3), ylim=(-(0.9 + 0.3 * longest_best), 0.9 + 0.3 * highest))
+    ax.set(xlim=(-0.3, len(text) + 0.3), ylim=(-(1.1 + 0.3 * longest_best), 0.9 + 0.3 * highest))
     ax.axis("off")

@@ -4,9 +4,11 @@ GPT-2, GPT-4, Llama 3, Qwen and StarCoder are all byte-level BPE; they differ in
 first. A `SplitRule` is one such pattern, a tokenizer has one or several of them, applied in turn.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import regex
 
@@ -17,12 +19,12 @@ DIGIT_PATTERN = r"\p{N}"
 DIGITS_PATTERN = r"\p{N}+"
 QWEN_PATTERN = GPT4_PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")  # each digit on its own
 
-# With these a cut in front of a space, or behind a lone line break, never falls inside a word (see `safe_cut`).
-_KNOWN_CUTS = {GPT2_PATTERN, GPT4_PATTERN, QWEN_PATTERN, DIGIT_PATTERN, DIGITS_PATTERN}
+_COVERING = {GPT2_PATTERN, GPT4_PATTERN, QWEN_PATTERN}  # they match all of any text
+_KNOWN_CUTS = {*_COVERING, DIGIT_PATTERN, DIGITS_PATTERN}  # see `safe_cut`
 _SAFE_PLACE = regex.compile(r"(?r)(?<=\S)(?= )|(?<=\S\n)(?=\S)")
 
-# What `regex` and Oniguruma, the engine of `tokenizers`, read alike. Whatever else a pattern has (anchors, look-behind,
-# classes with && or [[:...:]]) may mean something else there, so a file with it is refused.
+# What `regex` and Oniguruma, the engine of `tokenizers`, read alike. Whatever else a pattern has (anchors,
+# look-behind, classes with && or [[:...:]]) may mean something else there, so a file with it is refused.
 _SAME_IN_BOTH_ENGINES = regex.compile(
     r"(?:\(\?i:|\(\?:|\(\?=|\(\?!|\)|\||[?*+]{1,2}|\{\d*,?\d*\}[?+]?|\[\^?(?:\\.(?:\{\^?\w+\})?|(?!&&)[^\[\]\\])+\]"
     r"|\\[pP]\{\^?\w+\}|\\[sSdDrnt]|\\[^\w]|[^()\[\]{}|?*+.^$\\])+"
@@ -59,8 +61,23 @@ class SplitRule:
     def compiled(self) -> regex.Pattern:
         return regex.compile(self.pattern)
 
+    @cached_property
+    def _ascii(self) -> re.Pattern:
+        """A twin for ASCII text in the standard library's engine, which is twice as fast but knows no `\\p{L}`."""
+
+        def in_ascii(match: re.Match) -> str:
+            ranges = match[0].replace(r"\p{L}", "A-Za-z").replace(r"\p{N}", "0-9")
+            return ranges if ranges.startswith("[") else f"[{ranges}]"
+
+        return re.compile(re.sub(r"\[.*?\]|\\p\{[LN]\}", in_ascii, self.pattern), re.ASCII)
+
+    def _find_all(self, text: str) -> list[str]:
+        return (self._ascii if text.isascii() else self.compiled).findall(text)
+
     def words(self, texts: list[str]) -> list[str]:
         """Cut each text; the pieces of all of them, in order."""
+        if self.pattern in _COVERING:
+            return list(chain.from_iterable(map(self._find_all, texts)))
         found = [word for text in texts for word in self.compiled.findall(text)]
         if self.keep_rest and sum(map(len, found)) < sum(map(len, texts)):
             return [word for text in texts for word in self._with_rest(text)]

@@ -7,20 +7,21 @@ see `unigram_model.py`), Kudo & Richardson, "SentencePiece" (2018) (the stream).
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import Self
+from itertools import chain, groupby
 
 from lmcourse.tokens.base import Tokenizer
+from lmcourse.tokens.bpe_fallback import BYTE_PIECES, SPACE
 from lmcourse.tokens.charsmap import Charsmap
 from lmcourse.tokens.checks import check_special_tokens, check_text, check_vocab_size, checked_texts, shorten
+from lmcourse.tokens.merging import WordCache
 from lmcourse.tokens.special import AddedToken, TokenSplitter
+from lmcourse.tokens.unigram_json import unigram_arguments, unigram_sections
 from lmcourse.tokens.unigram_model import PieceScores, n_best, sample, viterbi
-from lmcourse.tokens.unigram_stream import SPACE, TEXTS_OWN_SIGN, Stream, count_chunks
+from lmcourse.tokens.unigram_stream import TEXTS_OWN_SIGN, Stream, count_chunks
 from lmcourse.tokens.unigram_train import train_unigram
 
 UNKNOWN = "<unk>"
-BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
-_byte_of = {piece: byte for byte, piece in enumerate(BYTES)}
+_byte_of = {piece: byte for byte, piece in enumerate(BYTE_PIECES)}
 
 
 class UnigramTokenizer(Tokenizer):
@@ -59,7 +60,7 @@ class UnigramTokenizer(Tokenizer):
         super().__init__(vocab, special_tokens, unk_token)
         if sorted(vocab.values()) != list(range(len(vocab))):
             raise ValueError(f"'vocab' must number its {len(vocab)} tokens from 0 to {len(vocab) - 1}")
-        for token in (*scores, *(BYTES if byte_fallback else ())):
+        for token in (*scores, *(BYTE_PIECES if byte_fallback else ())):
             if token not in vocab:
                 raise ValueError(f"'vocab' must have all pieces with scores and all bytes, but not {token!r}")
         self.to_stream = stream or Stream()
@@ -71,7 +72,7 @@ class UnigramTokenizer(Tokenizer):
         )
         # Neighbours that stand together inside some piece: between any others, every segmentation has a cut.
         self._neighbours = {piece[i : i + 2] for piece in self.scores for i in range(len(piece) - 1)}
-        self._known: dict[str, list[str]] = {}  # stretches met before
+        self._known = WordCache(self._stretch_ids)
 
     @classmethod
     def train(
@@ -86,7 +87,7 @@ class UnigramTokenizer(Tokenizer):
         add_dummy_prefix: bool = True,
         remove_extra_whitespaces: bool = False,
         max_piece_length: int = 16,
-    ) -> Self:
+    ) -> "UnigramTokenizer":
         """Learn at most `vocab_size` tokens: special tokens (`<unk>` is added if missing), bytes, pieces.
 
         Pieces come in the order of their probability. (The vocabulary is smaller if the text has too few
@@ -114,7 +115,7 @@ class UnigramTokenizer(Tokenizer):
         )
         if not chunks:
             raise ValueError("'texts' must hold some text to learn from, got only special tokens")
-        reserved = [*special_tokens, *(BYTES if byte_fallback else ())]
+        reserved = [*special_tokens, *(BYTE_PIECES if byte_fallback else ())]
         alphabet = {SPACE}.union(*chunks)
         needs = f"{len(reserved)} special tokens and bytes, {len(alphabet)} different characters"
         check_vocab_size(vocab_size, len(reserved) + len(alphabet), needs)
@@ -122,6 +123,8 @@ class UnigramTokenizer(Tokenizer):
         scores = train_unigram(
             chunks, vocab_size - len(reserved), max_length=max_piece_length, progress=progress
         )
+        # Normalization may spell a special token where there was none: that is no piece.
+        scores = {piece: score for piece, score in scores.items() if piece not in special_tokens}
         return cls(
             {token: i for i, token in enumerate([*reserved, *scores])},
             scores,
@@ -137,15 +140,10 @@ class UnigramTokenizer(Tokenizer):
         return self._stream_ids(self.to_stream(text, continues=True))
 
     def _stream_ids(self, stream: str) -> list[int]:
-        ids: list[int] = []
-        for stretch in self._stretches(stream):
-            if stretch not in self._known:
-                if len(self._known) >= 50_000:  # a bound on memory, whatever is encoded
-                    self._known.clear()
-                tokens = self._spell(viterbi(stretch, self.scores))
-                self._known[stretch] = [self.vocab[token] for token in tokens]
-            ids += self._known[stretch]
-        return ids
+        return list(chain.from_iterable(map(self._known.__getitem__, self._stretches(stream))))
+
+    def _stretch_ids(self, stretch: str) -> list[int]:
+        return [self.vocab[token] for token in self._spell(viterbi(stretch, self.scores))]
 
     def _stretches(self, stream: str) -> Iterator[str]:
         """Cut a stream where every segmentation has a cut: the best of the whole is that of the parts."""
@@ -164,10 +162,10 @@ class UnigramTokenizer(Tokenizer):
     def _safe_cut(self, text: str) -> int:
         if self.to_stream.normalization is None and self.to_stream.whitespace == "keep":
             stream = self.to_stream(text, continues=True)  # character by character the text itself
-            cuts = (cut for cut in range(len(text) - 1, 0, -1) if self._is_cut(*stream[cut - 1 : cut + 1]))
-            return next(cuts, 0)
-        cut = self.to_stream.cut(text)
-        return cut if cut and self._is_cut(self.to_stream(text[:cut], continues=True)[-1], SPACE) else 0
+            places = range(len(text) - 1, 0, -1)
+            return next((place for place in places if self._is_cut(*stream[place - 1 : place + 1])), 0)
+        cuts = (place for place, before in self.to_stream.cuts(text) if self._is_cut(before, SPACE))
+        return next(cuts, 0)
 
     def _spell(self, pieces: Iterable[str]) -> list[str]:
         """The tokens of pieces, some of which may be unknown characters."""
@@ -178,7 +176,7 @@ class UnigramTokenizer(Tokenizer):
             if known:
                 tokens.append(piece)
             elif self.byte_fallback:
-                tokens += [BYTES[byte] for byte in piece.replace(TEXTS_OWN_SIGN, SPACE).encode()]
+                tokens += [BYTE_PIECES[byte] for byte in piece.replace(TEXTS_OWN_SIGN, SPACE).encode()]
             elif self.unk_token is None:
                 raise ValueError(
                     f"'text' must have known characters only (there is no unk_token), got {piece!r}"
@@ -227,7 +225,7 @@ class UnigramTokenizer(Tokenizer):
         return text if self.to_stream.dummy_prefix == "never" else text.removeprefix(" ")
 
     def _model_json(self) -> dict:
-        return unigram_json(
+        return unigram_sections(
             self.file_vocab,
             self.vocab.get(self.unk_token),
             self.byte_fallback,
@@ -236,5 +234,5 @@ class UnigramTokenizer(Tokenizer):
         )
 
     @classmethod
-    def _from_json(cls, spec: dict) -> Self:
+    def _from_json(cls, spec: dict) -> "UnigramTokenizer":
         return cls(**unigram_arguments(spec))

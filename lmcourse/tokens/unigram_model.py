@@ -75,7 +75,8 @@ def viterbi(text: str, pieces: Mapping[str, float]) -> list[str]:
     """The segmentation with the highest probability: argmax over x of sum_i log p(x_i).
 
     Of segmentations with equal scores, compare the last piece: the longer one wins; if both are equal, the
-    piece before it, and so on. (SentencePiece and `tokenizers` have the same rule.)
+    piece before it, and so on. (SentencePiece and `tokenizers` have the same rule. But they add up the scores
+    from the beginning of a long text, and then rounding may decide between `\\n`, `\\n\\n` and `\\n\\n`, `\\n`.)
 
     >>> viterbi("aab", {"a": -1.0, "b": -3.0, "ab": -2.5, "aa": -4.0})
     ['a', 'ab']

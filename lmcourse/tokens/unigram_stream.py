@@ -6,14 +6,14 @@ No rule says what a word is. A space is a character like others, written `▁`, 
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import regex
 
+from lmcourse.tokens.bpe_fallback import SPACE
 from lmcourse.tokens.charsmap import Charsmap
 
-SPACE = "▁"  # U+2581, which SentencePiece writes for a space
 TEXTS_OWN_SIGN = "\udc00"  # for a `▁` that the text itself holds: a half character, which no text may hold
 
 # A piece may begin with a space; apart from that it holds only letters, only other signs, or only line ends.
@@ -25,7 +25,8 @@ DUMMY_PREFIXES = ("always", "never", "unless_space")
 WHITESPACE = ("keep", "words", "squeeze", "squeeze_right")
 
 _white_space = regex.compile(r"\p{White_Space}+")
-_white_end = regex.compile(r"\p{White_Space}+$")
+_white_end = regex.compile(r"\p{White_Space}+\Z")
+_before_a_space = regex.compile(r"(?r)(?<=\S)(?= )")
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,7 @@ class Stream:
 
     def __call__(self, text: str, continues: bool = False) -> str:
         """The stream of a text; that of one which `continues` a text has no prefix of its own."""
-        if self.normalization == "nfkc":
-            text = unicodedata.normalize("NFKC", text)
-        elif self.normalization is not None:
-            text = self.normalization.normalize(text)
+        text = self._normalize(text)
         if self.whitespace == "words":
             words = [word for word in _white_space.split(text) if word]
             text = " ".join(["", *words] if continues else words)
@@ -82,16 +80,23 @@ class Stream:
         )
         return SPACE + stream if stream and prefix and not continues else stream
 
-    def cut(self, text: str) -> int:
-        """A place such that, whatever follows, the stream is that of `text[:place]` and that of a text which
-        continues it and begins at `place`; 0 if none is found.
+    def cuts(self, text: str) -> Iterator[tuple[int, str]]:
+        """Places such that, whatever follows the text, its stream is that of `text[:place]` and that of what
+        begins at `place` and continues it; from the right, each with the last character of the stream before.
 
-        That place is before a space: no rule of normalization reaches across one. Something must be left in
-        front, or the prefix would be missing, and it must not end in a space, or the two could become one.
+        They are in front of spaces: no normalization reaches across one. What is left of the word in front
+        must not end in white space, or that and the space could become one.
         """
-        place = len(text[: text.rfind(" ") + 1].rstrip(" "))
-        front = self(text[:place], continues=True)
-        return place if front and front[-1] != SPACE else 0
+        for match in _before_a_space.finditer(text):
+            place = match.start()
+            word = self._normalize(text[max(text.rfind(" ", 0, place), 0) : place])
+            if word and not word[-1].isspace():
+                yield place, word[-1].replace(SPACE, TEXTS_OWN_SIGN)
+
+    def _normalize(self, text: str) -> str:
+        if self.normalization == "nfkc":
+            return unicodedata.normalize("NFKC", text)
+        return text if self.normalization is None else self.normalization.normalize(text)
 
 
 def count_chunks(texts: Iterable[str]) -> Counter[str]:

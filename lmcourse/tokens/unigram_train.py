@@ -9,7 +9,7 @@ Source: Kudo 2018, section 3.2; where the paper is silent, the choices of Senten
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from tqdm.auto import tqdm
@@ -41,7 +41,7 @@ def seed_pieces(chunks: Mapping[str, int], size: int = 1_000_000, max_length: in
     return _normalized(weights)
 
 
-def expected_counts(chunks: Mapping[str, int], pieces: PieceScores) -> tuple[Counter[str], float]:
+def expected_counts(chunks: Mapping[str, int], pieces: PieceScores) -> tuple[dict[str, float], float]:
     """E-step: how often each piece is used on average over all segmentations, and the log-likelihood.
 
     An arc from `start` to `end` is in the share exp(alpha[start] + log p + beta[end] - log P(chunk)) of the
@@ -51,7 +51,7 @@ def expected_counts(chunks: Mapping[str, int], pieces: PieceScores) -> tuple[Cou
     >>> round(counts["a"], 6), round(counts["aa"], 6)  # both segmentations have probability exp(-2)
     (1.0, 0.5)
     """
-    counts: Counter[str] = Counter()
+    counts: defaultdict[str, float] = defaultdict(float)
     log_likelihood = 0.0
     for chunk, count in chunks.items():
         arcs = lattice(chunk, pieces)

@@ -8,11 +8,13 @@ not give the text back. Sources: Devlin et al., "BERT" (2019), and the code rele
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Self
+from itertools import chain
 
 from lmcourse.tokens.base import Tokenizer
 from lmcourse.tokens.bert_normalize import bert_normalize, clean
-from lmcourse.tokens.checks import check_special_tokens, check_vocab_size, checked_texts
+from lmcourse.tokens.checks import check_special_tokens, check_vocab_size, checked_texts, shorten
+from lmcourse.tokens.json_fields import field, vocab_from_json
+from lmcourse.tokens.merging import WordCache
 from lmcourse.tokens.pretokenize import bert_words, is_punctuation
 from lmcourse.tokens.special import AddedToken, TokenSplitter
 from lmcourse.tokens.wordpiece_train import PREFIX, alphabet, fitting_min_frequency, train_wordpiece
@@ -79,7 +81,7 @@ class WordPieceTokenizer(Tokenizer):
         self._pieces = dict.fromkeys(
             vocab
         )  # without tokens that a file adds later: those are never parts of words
-        self._known: dict[str, list[int]] = {}  # words met before
+        self._words = WordCache(self._word_ids)
 
     @classmethod
     def train(
@@ -93,7 +95,7 @@ class WordPieceTokenizer(Tokenizer):
         lowercase: bool = True,
         strip_accents: bool | None = None,
         max_input_chars_per_word: int = 100,
-    ) -> Self:
+    ) -> "WordPieceTokenizer":
         """Learn at most `vocab_size` tokens: special tokens (`[UNK]` is added if missing), alphabet, merges.
 
         Args:
@@ -134,14 +136,8 @@ class WordPieceTokenizer(Tokenizer):
         )
 
     def _encode_ordinary(self, text: str) -> list[int]:
-        ids: list[int] = []
-        for word in bert_words(bert_normalize(text, self.lowercase, self.strip_accents)):
-            if word not in self._known:
-                if len(self._known) >= 50_000:  # a bound on memory, whatever is encoded
-                    self._known.clear()
-                self._known[word] = self._word_ids(word)
-            ids += self._known[word]
-        return ids
+        words = bert_words(bert_normalize(text, self.lowercase, self.strip_accents))
+        return list(chain.from_iterable(map(self._words.__getitem__, words)))
 
     def _word_ids(self, word: str) -> list[int]:
         if len(word) > self.max_input_chars_per_word:
@@ -190,3 +186,34 @@ class WordPieceTokenizer(Tokenizer):
                 "vocab": {piece: self.vocab[piece] for piece in self._pieces},
             },
         }
+
+    @classmethod
+    def _from_json(cls, spec: dict) -> "WordPieceTokenizer":
+        expected = {
+            "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True},
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "decoder": {"type": "WordPiece", "prefix": PREFIX},
+            "model": {"continuing_subword_prefix": PREFIX},
+        }
+        sections = {name: field(spec, name, dict) for name in expected}
+        for name, wanted in expected.items():
+            if any(sections[name].get(key) != value for key, value in wanted.items()):
+                raise ValueError(
+                    f"'{name}' must hold {wanted} for a WordPieceTokenizer, got {shorten(sections[name], 120)}"
+                )
+        return cls(
+            vocab_from_json(sections["model"]),
+            special_tokens=(),
+            unk_token=field(sections["model"], "unk_token", str),
+            lowercase=bool(_flag(sections["normalizer"], "lowercase")),
+            strip_accents=_flag(sections["normalizer"], "strip_accents"),
+            max_input_chars_per_word=field(sections["model"], "max_input_chars_per_word", int),
+            cleanup=bool(_flag(sections["decoder"], "cleanup")),
+        )
+
+
+def _flag(section: dict, name: str) -> bool | None:
+    value = section.get(name)
+    if value not in (True, False, None):
+        raise ValueError(f"'{name}' must be true, false or null, got {shorten(value)}")
+    return value

@@ -17,7 +17,8 @@ highest score there is, 1. `min_frequency` keeps such pairs out; see `train_word
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from tqdm.auto import tqdm
 
@@ -55,22 +56,22 @@ def pair_scores(words: Mapping[tuple[str, ...], int]) -> dict[Pair, float]:
     for word, frequency in words.items():
         for piece in word:
             pieces[piece] += frequency
-        for pair in zip(word, word[1:], strict=False):
+        for pair in pairwise(word):
             pairs[pair] += frequency
     return {(a, b): count / (pieces[a] * pieces[b]) for (a, b), count in pairs.items()}
 
 
-def merge_pair(word: Iterable[str], pair: Pair) -> list[str]:
+def merge_in_word(word: Sequence[str], pair: Pair) -> list[str]:
     """`word` with each occurrence of `pair` merged, from the left.
 
-    >>> merge_pair(["a", "##b", "##b", "##b"], ("##b", "##b"))
+    >>> merge_in_word(["a", "##b", "##b", "##b"], ("##b", "##b"))
     ['a', '##bb', '##b']
     """
     merged: list[str] = []
     left = ""  # what may become the first half of the pair
     for piece in word:
         if (left, piece) == pair:
-            merged[-1] = left = join_pair(pair)
+            merged[-1], left = join_pair(pair), ""
         else:
             merged.append(piece)
             left = piece
@@ -94,7 +95,7 @@ class _Corpus:
         word, frequency = self.words[index], sign * self.frequencies[index]
         for piece in word:
             self.pieces[piece] += frequency
-        for pair in zip(word, word[1:], strict=False):
+        for pair in pairwise(word):
             self.pairs[pair] += frequency
             if sign > 0:
                 self.words_with[pair].add(index)
@@ -105,7 +106,7 @@ class _Corpus:
         """Merge `pair` in all words; return the pairs whose score may have changed."""
         for index in self.words_with.pop(pair):
             self._count(index, -1)
-            self.words[index] = merge_pair(self.words[index], pair)
+            self.words[index] = merge_in_word(self.words[index], pair)
             self._count(index, +1)
         touched: set[Pair] = set()
         for piece in (*pair, join_pair(pair)):
@@ -157,7 +158,7 @@ def train_wordpiece(
     """The alphabet and then merged pieces in the order they are found, `size` in all (fewer if pairs run out).
 
     >>> train_wordpiece({"hug": 10, "hugs": 5}, size=7)
-    ['h', '##g', '##s', '##u', '##gs', '##ug', 'hug']
+    ['h', '##g', '##s', '##u', '##ug', 'hug', 'hugs']
     """
     pieces = dict.fromkeys(alphabet(word_counts))
     with tqdm(total=size, initial=len(pieces), desc="WordPiece", unit="piece", disable=not progress) as bar:
@@ -178,10 +179,10 @@ def fitting_min_frequency(word_counts: Mapping[str, int], size: int) -> int:
     The rarer the pairs that may be merged, the more of the vocabulary goes to rare words spelt in full, and the
     longer everything else becomes. The largest threshold that fills the vocabulary is the way out.
 
-    >>> fitting_min_frequency({"hug": 10, "hugs": 5}, size=7), fitting_min_frequency({"hug": 10, "hugs": 5}, size=9)
-    (5, 1)
+    >>> [fitting_min_frequency({"hug": 10, "hugs": 5}, size) for size in (6, 7, 8)]
+    [15, 5, 1]
     """
-    low, high = 1, max(word_counts.values(), default=1)
+    low, high = 1, sum(word_counts.values())
     while low < high:
         middle = (low + high + 1) // 2
         if len(train_wordpiece(word_counts, size, middle)) == size:

@@ -77,5 +77,7 @@ def _check_merges(counts: Counter[tuple[str, ...]], merges: Sequence[tuple[str, 
     for step, pair in enumerate(merges, 1):
         missing = [symbol for symbol in pair if symbol not in known]
         if len(pair) != 2 or missing:
-            raise ValueError(f"'merges' must be pairs of tokens that exist by then, got {pair!r} as merge {step}")
+            raise ValueError(
+                f"'merges' must be pairs of tokens that exist by then, got {pair!r} as merge {step}"
+            )
         known.add(pair[0] + pair[1])

@@ -1,5 +1,5 @@
 // The encoders of lmcourse.tokens once more: same text, same ids. Each maker takes what tokenizer_lab.py sends
-// and returns text -> [[id, source], ...], where `source` is the text that the token stands for when it is
+// and gives text -> [[id, source], ...], where `source` is the text that the token stands for when it is
 // unknown, and null when its own name shows it. Strings are handled by code point, as Python does.
 
 // GPT-2's pattern; \s is Unicode's White_Space, which JavaScript's own \s is not.
@@ -18,25 +18,39 @@ const BYTE_CHARACTERS = (() => {
 
 const idsOf = (vocab) => new Map(vocab.map((token, id) => [token, id]));
 
+// Characters and words: a list of pieces. Without an unknown token Python refuses a piece that is not in the
+// list; the page gives it no id.
+const WORDS = /[\p{L}\p{M}\p{N}_]+(?:['’\-][\p{L}\p{M}\p{N}_]+)*|[^\p{White_Space}\p{L}\p{M}\p{N}_]/gu;
+
+function makeList({ vocab, unk }, split) {
+  const ids = idsOf(vocab);
+  const idOrUnknown = (piece) => (ids.has(piece) ? [ids.get(piece), null] : [ids.get(unk) ?? null, piece]);
+  return (text) => split(text).map(idOrUnknown);
+}
+const makeChar = (spec) => makeList(spec, (text) => Array.from(text));
+const makeWord = (spec) => makeList(spec, (text) => text.match(WORDS) ?? []);
+
 function makeBpe({ vocab, merges }) {
   const ids = idsOf(vocab);
-  const ranks = new Map(merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
+  const made = []; // by rank, the id that a merge gives; pieces that merges make may be missing at first
+  for (let i = 0; i < merges.length; i += 2) {
+    const piece = vocab[merges[i]] + vocab[merges[i + 1]];
+    if (!ids.has(piece)) ids.set(piece, vocab.push(piece) - 1);
+    made.push(ids.get(piece));
+  }
+  const ranks = new Map(made.map((_, rank) => [`${merges[2 * rank]} ${merges[2 * rank + 1]}`, rank]));
   const encoder = new TextEncoder();
   const known = new Map();
   const encodeWord = (word) => {
-    let parts = Array.from(encoder.encode(word), (byte) => ids.get(BYTE_CHARACTERS[byte]));
+    const parts = Array.from(encoder.encode(word), (byte) => ids.get(BYTE_CHARACTERS[byte]));
     for (;;) {
-      let best = Infinity;
-      for (let i = 0; i + 1 < parts.length; i += 1) best = Math.min(best, ranks.get(`${parts[i]} ${parts[i + 1]}`) ?? Infinity);
+      let best = Infinity, place = 0; // the lowest rank, and of equal ranks the leftmost
+      for (let i = 0; i + 1 < parts.length; i += 1) {
+        const rank = ranks.get(`${parts[i]} ${parts[i + 1]}`) ?? Infinity;
+        if (rank < best) [best, place] = [rank, i];
+      }
       if (best === Infinity) return parts;
-      const [left, right, made] = merges[best];
-      const next = [];
-      for (let i = 0; i < parts.length; i += 1)
-        if (parts[i] === left && parts[i + 1] === right) {
-          next.push(made);
-          i += 1;
-        } else next.push(parts[i]);
-      parts = next;
+      parts.splice(place, 2, made[best]);
     }
   };
   return (text) =>
@@ -83,10 +97,10 @@ function makeWordPiece({ vocab, unk, lowercase, strip_accents: stripAccents, lon
 
 // Viterbi over log-probabilities. A stretch is scored by itself, between places that no piece crosses, because
 // sums of doubles depend on where they begin.
-function makeUnigram({ vocab, scores, first, unk, byte_fallback: byteFallback, nfkc, prefix, squeeze }) {
+function makeUnigram({ vocab, scores, unk, byte_fallback: byteFallback, nfkc, prefix, words }) {
   const SPACE = "▁", OWN = "\udc00"; // the second is for a ▁ in the text itself
   const ids = idsOf(vocab);
-  const score = new Map(scores.map((value, i) => [vocab[first + i], value]).filter(([piece, value]) => value !== null));
+  const score = new Map(scores.flatMap((value, id) => (value === null ? [] : [[vocab[id], value]])));
   const longest = Math.max(...Array.from(score.keys(), (piece) => Array.from(piece).length));
   const unknownScore = Math.min(...score.values()) - 10;
   const neighbours = new Set();
@@ -96,7 +110,7 @@ function makeUnigram({ vocab, scores, first, unk, byte_fallback: byteFallback, n
   }
   const toStream = (text) => {
     if (nfkc) text = text.normalize("NFKC");
-    if (squeeze) text = text.split(/\p{White_Space}+/u).filter(Boolean).join(" ");
+    if (words) text = text.split(/\p{White_Space}+/u).filter(Boolean).join(" ");
     const stream = Array.from(text, (c) => (c === SPACE ? OWN : c === " " ? SPACE : c));
     const wanted = prefix === "always" || (prefix === "unless_space" && stream[0] !== SPACE);
     return stream.length && wanted ? [SPACE, ...stream] : stream;

@@ -20,7 +20,7 @@ export default {
     const [names, sizes, rates] = ["names", "sizes", "tokens_per_word"].map((key) => model.get(key));
     const change = (key, value) => { model.set(key, value); model.save_changes(); };
     const slider = lm.slider({ min: 0, max: sizes.length - 1, step: 1, oninput: () => change("index", Number(slider.value)) });
-    const picked = lm.h("output", { class: "lm-trade-size" });
+    const picked = lm.h("span", { class: "lm-trade-size" });
     const name = lm.select(names.map((text) => [text, text]), model.get("name"), (value) => change("name", value));
     const width = lm.select(model.get("d_models").map((d) => [d, lm.number(d)]), model.get("d_model"), (value) => change("d_model", Number(value)));
     const depth = lm.select(model.get("blocks").map((n) => [n, lm.number(n)]), model.get("n_blocks"), (value) => change("n_blocks", Number(value)));
