@@ -49,7 +49,7 @@ notebook-tests: $(VENV)/.dev
 	  chapters/*/lesson.ipynb solutions/*/exercises.ipynb
 
 browser-tests: $(BOOK) chromium
-	$(BIN)/python -m pytest -m browser tests
+	LMCOURSE_BOOK=$(dir $(BOOK)) $(BIN)/python -m pytest -m browser tests
 
 # --- the environment ----------------------------------------------------------------------------------------------
 
@@ -70,7 +70,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 SOURCES := $(shell find book chapters -type f -not -name '*.py' 2>/dev/null) $(shell find book/_ext lmcourse/figures -type f -not -name '*.pyc')
 $(BOOK): _config.yml _toc.yml $(SOURCES) | $(VENV)/.book
-	$(BIN)/jupyter-book build . --path-output build/book -W --keep-going --quiet
+	$(BIN)/jupyter-book build . --path-output build/book --all -W --keep-going --quiet
 	@touch $@
 
 chromium:

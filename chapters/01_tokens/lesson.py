@@ -34,19 +34,17 @@
 import random
 from collections import Counter
 
-import matplotlib.pyplot as plt
-import torch
-
 from lmcourse.corpora import osier_bay, osier_bay_names
-from lmcourse.figures.plots import label_lines, use_style
+from lmcourse.figures.charts import bars, curves, histograms
+from lmcourse.figures.plots import use_style
 from lmcourse.tokens import (
     BPETokenizer,
     CharTokenizer,
     UnigramTokenizer,
     WordPieceTokenizer,
     WordTokenizer,
+    plots,
 )
-from lmcourse.tokens import cost
 from lmcourse.tokens.cost import tokens_per_word
 
 style = use_style()
@@ -59,15 +57,13 @@ style = use_style()
 
 # %%
 held_out_names = ["diaries", "essays", "tales_08"]
-other_scripts = "scripts"  # twenty-one languages, kept for later
-train = osier_bay(
-    [n for n in osier_bay_names() if n not in (*held_out_names, other_scripts)]
-)
+kept_for_later = ["scripts"]  # twenty-one languages
+apart = held_out_names + kept_for_later
+train = osier_bay([n for n in osier_bay_names() if n not in apart])
 held_out = osier_bay(held_out_names)
 
-print(
-    f"{sum(len(t.split()) for t in train):,} words to learn from, {sum(len(t.split()) for t in held_out):,} held out"
-)
+for name, texts in {"to learn from": train, "held out": held_out}.items():
+    print(f"{sum(len(t.split()) for t in texts):,} words {name}")
 
 # %% [markdown]
 # The obvious idea is a **vocabulary** of words: list the most frequent ones, number them, and give all others the
@@ -83,27 +79,23 @@ print(" ".join(words.tokenize(sentence)))
 # helps, but how much?
 
 # %% mystnb={"image": {"alt": "The share of unknown words in unseen text falls from 33 per cent with 250 words to 7 per cent with every word of the training text, where it stops."}}
-sizes = [250, 500, 1000, 2000, 4000, 8000, 16000]
+sizes = [250, 500, 1000, 2000, 4000, 8000]
 unknown = []
 for size in sizes:
     reader = WordTokenizer.train(train, size, ["<unk>"])
     ids = [i for text in held_out for i in reader.encode(text)]
     unknown.append(100 * ids.count(reader.vocab["<unk>"]) / len(ids))
 
-fig, ax = plt.subplots()
-ax.semilogx(sizes, unknown, marker="o")
-ax.set(
+curves(
+    sizes,
+    {"words": unknown},
     xlabel="words in the vocabulary",
     ylabel="unknown in unseen text (%)",
-    ylim=(0, None),
+    title="Every word we have is not enough",
+    log_x=True,
+    y_from=0,
 )
-ax.set_xticks(sizes, [f"{s:,}" for s in sizes])
-ax.minorticks_off()
-ax.set_title("Every word we have is not enough")
-plt.show()
-print(
-    f"with all {reader.vocab_size:,} words of the training text, {unknown[-1]:.0f} % of unseen text is unknown"
-)
+print(f"{reader.vocab_size:,} words: {unknown[-1]:.0f} % still unknown")
 
 # %% [markdown]
 # The curve ends above zero: 7 in 100 words of the new text are in no list that the old one could give. Language makes new words daily: names, inflections, typing errors, `5.45`. A list of words
@@ -116,9 +108,8 @@ print(
 # %%
 chars = CharTokenizer.train(train, vocab_size=200, special_tokens=["<unk>"])
 for name, reader in {"words": words, "characters": chars}.items():
-    print(
-        f"{name:10}  vocabulary {reader.vocab_size:>5,}   tokens per word {tokens_per_word(reader, held_out):.2f}"
-    )
+    rate = tokens_per_word(reader, held_out)
+    print(f"{name:10} {reader.vocab_size:>5,} tokens, {rate:.2f} per word")
 
 # %% [markdown]
 # More than four times as many tokens for the same text. A model does its work once per token, and looks back over a limited number of them, so
@@ -126,7 +117,7 @@ for name, reader in {"words": words, "characters": chars}.items():
 # between: frequent words whole, rare words in pieces, nothing ever unknown. Such pieces are called **subwords**, and three
 # ways to find them have won.
 #
-# <details class="checkpoint"><summary>A word-level reader of 2,000 words turns every rare name into `<unk>`. Why can no amount of *training the model* repair that?</summary>
+# <details class="checkpoint"><summary>A word-level reader of 2,000 words turns every rare name into <code>&lt;unk&gt;</code>. Why can no amount of <em>training the model</em> repair that?</summary>
 #
 # The information is gone before the model sees it: two different names have become the same number. What a tokenizer has thrown
 # away, nothing behind it can bring back. Hence the first demand on a tokenizer, the **round trip**: `decode(encode(text)) == text`.
@@ -196,24 +187,22 @@ bpe_steps(
 import tokenizers as hf
 
 tale = osier_bay(["tales_01"])[0]
-slow = bpe_simple.merge_names(bpe_simple.train_bpe_simple(tale, 256 + 150))
-fast = BPETokenizer.train([tale], 256 + 150)
+size = 256 + 150
+slow = bpe_simple.merge_names(bpe_simple.train_bpe_simple(tale, size))
+fast = BPETokenizer.train([tale], size)
 
 theirs = hf.Tokenizer(hf.models.BPE())
 theirs.pre_tokenizer = hf.pre_tokenizers.ByteLevel(add_prefix_space=False)
+alphabet = hf.pre_tokenizers.ByteLevel.alphabet()
 trainer = hf.trainers.BpeTrainer(
-    vocab_size=256 + 150,
-    initial_alphabet=hf.pre_tokenizers.ByteLevel.alphabet(),
-    show_progress=False,
+    vocab_size=size, initial_alphabet=alphabet, show_progress=False
 )
 theirs.train_from_iterator([tale], trainer)
 
 assert slow == list(fast.merges)
 assert fast.encode(sentence) == theirs.encode(sentence).ids
-print(
-    "150 merges, three programs, one result; the first:",
-    *["".join(pair) for pair in slow[:10]],
-)
+print("150 merges, three programs, one result. The first of them:")
+print(*["".join(pair) for pair in slow[:12]])
 
 # %% [markdown]
 # ### Bytes, so that nothing is unknown
@@ -223,25 +212,20 @@ print(
 
 # %%
 for character in "eé水😀":
-    print(
-        character,
-        "->",
-        character.encode("utf-8").hex(" "),
-        f"({len(character.encode('utf-8'))} bytes)",
-    )
+    raw = character.encode("utf-8")
+    print(f"{character} -> {raw.hex(' ')}")
 
-bpe = BPETokenizer.train(
-    train, vocab_size=2000, special_tokens=["<pad>", "<bos>", "<eos>"]
-)
-for odd in [
+bpe = BPETokenizer.train(train, 2000, ["<pad>", "<bos>", "<eos>"])
+odd_texts = [
     "naïve café",
     "水 is water",
-    "😀👩‍🚀",
+    "👩‍🚀",
     "\t\0\r\n",
     "a\u0301 is not á",
-]:
+]
+for odd in odd_texts:
     assert bpe.decode(bpe.encode(odd)) == odd
-print("round trip holds; 😀 is", bpe.encode("😀"))
+print("round trips hold; 😀 is", bpe.encode("😀"))
 
 # %% [markdown]
 # ### First cut, then merge
@@ -259,30 +243,9 @@ print(gpt2_words("Ida's ferry left at 5.45, she'll say."))
 # Now a real training run. What did 1,741 merges learn from the island's papers?
 
 # %% mystnb={"image": {"alt": "On logarithmic axes the upper edge of the dots falls along a straight line, from over a thousand uses for early merges to ten for the last; many dots hang far below it."}}
-counts = Counter(i for text in train for i in bpe.encode(text))
-made = [
-    (rank, "".join(pair), counts[bpe.vocab["".join(pair)]])
-    for rank, pair in enumerate(bpe.merges, 1)
-]
-longest = sorted(bpe.merges, key=lambda pair: -len("".join(pair)))[:6]
-print("longest tokens:", *["".join(pair).replace("Ġ", "·") for pair in longest])
-
-fig, ax = plt.subplots()
-ax.loglog(
-    [m[0] for m in made], [max(m[2], 0.5) for m in made], ".", markersize=3
-)
-for rank in (1, 10, 100, 1000):
-    _, token, times = made[rank - 1]
-    ax.annotate(
-        token.replace("Ġ", "·"),
-        (rank, max(times, 0.5)),
-        xytext=(4, 8),
-        textcoords="offset points",
-        weight="bold",
-    )
-ax.set(xlabel="merge number", ylabel="times the token is used")
-ax.set_title("Early merges are everyday, late ones are rare")
-plt.show()
+longest = sorted(bpe.merges, key=lambda pair: -len("".join(pair)))[1:7]
+print("long tokens:", *["".join(pair).replace("Ġ", "·") for pair in longest])
+plots.plot_merges(bpe, train)
 
 # %% [markdown]
 # The dots far below the edge were steps on the way to longer tokens, which then took over their places. The scaffolding stays
@@ -389,12 +352,7 @@ print(unigram.tokenize("The lighthouses of the north"))
 # lattice; the best path is drawn heavy.
 
 # %% mystnb={"image": {"alt": "A lattice of places between the letters of a word, with arcs for pieces; the heavy path of the best segmentation uses few long pieces while many light paths of short pieces run beside it."}}
-from lmcourse.tokens.plots import plot_lattice
-
-fig, ax = plt.subplots(figsize=(7, 3.2))
-plot_lattice(ax, "▁seashore", unigram.scores)
-ax.set_title("Every path from left to right spells ▁seashore")
-plt.show()
+plots.plot_lattice("▁seashore", unigram.scores)
 
 # %% [markdown]
 # How many paths are there? Far too many to list for a sentence, yet finding the best is quick. The best way to reach a place ends with *some* piece, and
@@ -411,15 +369,13 @@ for pieces, log_p in unigram.n_best("seashore", 4):
 
 # %% mystnb={"image": {"alt": "Sampled spellings of one word: with alpha 1 one spelling takes most draws, with alpha 0.2 the draws spread over many spellings and the average number of pieces rises."}}
 generator = random.Random(0)
-fig, axes = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True)
-for ax, alpha in zip(axes, [1.0, 0.2]):
-    draws = Counter(
+draws = {}
+for alpha in [1.0, 0.2]:
+    lengths = [
         len(unigram.sample("seashore", alpha, generator)) for _ in range(500)
-    )
-    ax.bar(list(draws), [100 * n / 500 for n in draws.values()])
-    ax.set(xlabel="pieces", xlim=(0.4, 9.6), title=f"alpha = {alpha}")
-axes[0].set_ylabel("draws (%)")
-plt.show()
+    ]
+    draws[f"alpha = {alpha}"] = Counter(lengths)
+histograms(draws, xlabel="pieces", ylabel="draws (%)")
 
 # %% [markdown]
 # Training a model on many spellings of the same sentence is called **subword regularization**. `alpha` flattens the distribution: at 1 the
@@ -465,24 +421,20 @@ kinds = {
     "WordPiece": WordPieceTokenizer,
     "Unigram": UnigramTokenizer,
 }
-curves = {}
+rates = {}
 for name, kind in kinds.items():
     readers = [kind.train(train, size) for size in grid]
-    curves[name] = [tokens_per_word(reader, held_out) for reader in readers]
+    rates[name] = [tokens_per_word(reader, held_out) for reader in readers]
 
-fig, ax = plt.subplots()
-for name in kinds:
-    ax.semilogx(grid, curves[name], marker="o", label=name)
-ax.set(
+curves(
+    grid,
+    rates,
     xlabel="vocabulary size",
     ylabel="tokens per word, unseen text",
-    ylim=(1, None),
+    title="A larger vocabulary shortens the text, ever more slowly",
+    log_x=True,
+    y_from=1,
 )
-ax.set_xticks(grid, [f"{g:,}" for g in grid])
-ax.minorticks_off()
-label_lines(ax)
-ax.set_title("A larger vocabulary shortens the text, ever more slowly")
-plt.show()
 
 # %% [markdown]
 # Compare with care. WordPiece drops spaces and capitals, so it has less to spell; and its floor `min_frequency`, which the trainer chooses anew for each size,
@@ -510,25 +462,20 @@ vocab_tradeoff(rows)
 # Do real machines agree with the formula? The next cell measures lookup and output layer on the device at hand, a GPU if there is one.
 
 # %% tags=["gpu"]
+import torch
+from lmcourse.tokens import cost
+
 device = "cuda" if torch.cuda.is_available() else "cpu"
-measured = cost.measure(
-    vocab_sizes=[1_000, 4_000, 16_000, 64_000]
-    if device == "cuda"
-    else [1_000, 4_000, 16_000],
-    device=device,
-)
+sizes = [1_000, 4_000, 16_000] + ([64_000] if device == "cuda" else [])
+measured = cost.measure(vocab_sizes=sizes, device=device)
 if device == "cuda":
     print(cost.table(measured))
-first, last = measured[0], measured[-1]
-print("16 times the vocabulary or more:")
-print(
-    "  output layer at least 4 times as long:",
-    last.output_seconds > 4 * first.output_seconds,
-)
-print(
-    "  lookup less than 4 times as long:     ",
-    last.lookup_seconds < 4 * first.lookup_seconds,
-)
+small, large = measured[0], measured[-1]
+print(f"with {large.vocab_size // small.vocab_size} times the vocabulary,")
+slower = large.output_seconds / small.output_seconds
+print("the output layer takes at least 4 times as long:", slower > 4)
+slower = large.lookup_seconds / small.lookup_seconds
+print("the lookup takes less than 4 times as long:     ", slower < 4)
 
 # %% [markdown]
 # <details class="checkpoint"><summary>You double the vocabulary and tokens per word fall from 1.30 to 1.22. In a model whose output layer is 5 % of the work per token, is that cheaper per text?</summary>
@@ -583,30 +530,15 @@ print(batch.input_ids)
 print(batch.attention_mask)
 
 # %% mystnb={"image": {"alt": "Two grids of three rows: with padding on the right the filled cells stand to the left, with padding on the left they stand to the right, so that new tokens follow the text directly."}}
-fig, axes = plt.subplots(1, 2, figsize=(7, 1.9))
-for ax, side in zip(axes, ["right", "left"]):
-    padded = pad_batch(
-        [bpe.encode(note) for note in notes],
-        bpe.vocab["<pad>"],
-        padding_side=side,
-        max_length=9,
+encoded = [bpe.encode(note) for note in notes]
+pad = bpe.vocab["<pad>"]
+batches = {
+    f"padding on the {side}": pad_batch(
+        encoded, pad, padding_side=side, max_length=9
     )
-    ax.imshow(
-        padded.attention_mask, cmap="Blues", vmin=-0.3, vmax=1.6, aspect="auto"
-    )
-    for row, ids in enumerate(padded.input_ids.tolist()):
-        for column, i in enumerate(ids):
-            ax.text(
-                column,
-                row,
-                "pad" if i == 0 else bpe.id_to_token[i].replace("Ġ", "·"),
-                ha="center",
-                va="center",
-                fontsize=6,
-            )
-    ax.set(title=f"padding on the {side}", xlabel="position", yticks=[])
-    ax.grid(False)
-plt.show()
+    for side in ["right", "left"]
+}
+plots.plot_batches(batches, bpe)
 
 # %% [markdown]
 # For *training* the side hardly matters, as long as the mask is right. For *generating* it does: new tokens are appended at the right end, so the filling must
@@ -623,14 +555,11 @@ plt.show()
 
 # %%
 context_length, max_new_tokens = 1024, 256
-letter = osier_bay(["letters"])[0]
+room = context_length - max_new_tokens
+letters = osier_bay(["letters"])[0]
 for name, reader in {"characters": chars, "BPE": bpe}.items():
-    n = len(reader.encode(letter))
-    room = context_length - max_new_tokens
-    share = room / n
-    print(
-        f"{name:10}  the letters are {n:>6,} tokens; {room} fit beside the answer: {100 * share:.0f} % of them"
-    )
+    n = len(reader.encode(letters))
+    print(f"{name:10} {n:>6,} tokens, of which {100 * room / n:.0f} % fit")
 
 # %% [markdown]
 # And when `max_new_tokens` is reached, the text stops, wherever it is. Not at a sentence, not at a word, and with byte-level tokens not even at a character:
@@ -652,19 +581,7 @@ for cut in (6, len(answer) - 1):
 # **Numbers.** Which digits form a token depends on which numbers were frequent in training.
 
 # %% mystnb={"image": {"alt": "A grid of the years 2000 to 2049 and how each is cut: 2023 is one token, 2010 two, 2013 three, with no order that a reader could use."}}
-first = 2000
-years = [f" {first + n}" for n in range(50)]
-counts = torch.tensor([len(bpe.encode(year)) for year in years]).view(5, 10)
-fig, ax = plt.subplots(figsize=(7, 2.6))
-ax.imshow(counts, cmap="Blues", aspect="auto", vmin=-1, vmax=5)
-for n, year in enumerate(years):
-    label = "|".join(bpe.tokenize(year)).replace("Ġ", "·")
-    ax.text(n % 10, n // 10, label, ha="center", va="center", fontsize=8)
-decades = [f"{first + 10 * r}s" for r in range(5)]
-ax.set(xticks=range(10), yticks=range(5), yticklabels=decades)
-ax.set(xlabel="last digit", title="Years side by side are not cut alike")
-ax.grid(False)
-plt.show()
+plots.plot_years(bpe, first=2000, decades=5)
 
 # %% [markdown]
 # To count the years from 2013 to 2023 a model must know what three fragments are worth together, and that one token is ten more. Newer tokenizers cut numbers
@@ -697,23 +614,9 @@ same_message = {
     "Hindi": "नाव सुबह सात बजे चलती है।",
     "Thai": "เรือออกเวลาเจ็ดโมงเช้า",
 }
-needed = {
-    language: len(bpe.encode(text)) for language, text in same_message.items()
-}
-order = sorted(needed, key=needed.get)
-fig, ax = plt.subplots(figsize=(7, 3.6))
-ax.barh(order[::-1], [needed[x] for x in order[::-1]])
-for y, language in enumerate(order[::-1]):
-    ax.text(
-        needed[language] + 0.7,
-        y,
-        f"{needed[language] / needed['English']:.1f} x",
-        va="center",
-    )
-ax.set(xlabel="tokens for the same message")
-ax.grid(axis="y", visible=False)
-ax.set_title("One message, ten prices")
-plt.show()
+needed = {name: len(bpe.encode(text)) for name, text in same_message.items()}
+times = {name: f"{n / needed['English']:.1f} x" for name, n in needed.items()}
+bars(needed, xlabel="tokens", title="One message, ten prices", notes=times)
 
 # %% [markdown]
 # Two causes stack up. UTF-8 spends two or three bytes on each letter of these scripts, and the merges were learnt from English, so hardly any of them apply. Tokenizers of real

@@ -11,7 +11,7 @@ from lmcourse.exercises.verdict import Verdict
 # Colours carry no meaning alone (a word stands beside each) and come from the page, so dark mode works.
 _STYLE = (
     "border:1px solid color-mix(in srgb,currentColor 30%,transparent);border-left:.35em solid {edge};border-radius:.4em;"
-    "padding:.7em 1em;margin:.4em 0;font-family:system-ui,sans-serif;line-height:1.5;overflow-wrap:anywhere"
+    "padding:.7em 1em;margin:.4em 0;font-family:system-ui,sans-serif;line-height:1.5"
 )
 _EDGES = {"passed": "#1a7f5a", "failed": "#c4590b"}
 
@@ -61,13 +61,17 @@ class Panel:
             rows.append(("problem", f.difference, False))
             if f.trace:
                 rows.append(("where", f.trace, True))
+            # Divs, for the style sheets of notebooks give <dl>, <table> and <pre> widths of their own.
             parts.append(
-                "<dl style='display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em;margin:.5em 0'>"
+                "<div style='display:grid;grid-template-columns:max-content 1fr;gap:.2em 1em;margin:.6em 0'>"
             )
             for term, text, code in rows:
-                body = f"<code style='white-space:pre-wrap'>{escape(text)}</code>" if code else escape(text)
-                parts.append(f"<dt>{term}</dt><dd style='margin:0'>{body}</dd>")
-            parts.append("</dl>")
+                font = (
+                    "font-family:ui-monospace,monospace;font-size:.92em;white-space:pre-wrap" if code else ""
+                )
+                parts.append(f"<div style='white-space:nowrap;opacity:.8'>{term}</div>")
+                parts.append(f"<div style='min-width:0;overflow-wrap:anywhere;{font}'>{escape(text)}</div>")
+            parts.append("</div>")
         if v.hint:
             parts.append(f"<p style='margin:.5em 0'><strong>Hint.</strong> {escape(v.hint)}</p>")
         if v.reason:

@@ -16,7 +16,35 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-ALWAYS = ["__future__", "abc", "array", "bisect", "collections", "copy", "dataclasses", "enum", "fractions", "functools", "heapq", "itertools", "json", "math", "numbers", "operator", "random", "re", "regex", "statistics", "string", "textwrap", "time", "typing", "unicodedata", "numpy", "torch"]
+ALWAYS = [
+    "__future__",
+    "abc",
+    "array",
+    "bisect",
+    "collections",
+    "copy",
+    "dataclasses",
+    "enum",
+    "fractions",
+    "functools",
+    "heapq",
+    "itertools",
+    "json",
+    "math",
+    "numbers",
+    "operator",
+    "random",
+    "re",
+    "regex",
+    "statistics",
+    "string",
+    "textwrap",
+    "time",
+    "typing",
+    "unicodedata",
+    "numpy",
+    "torch",
+]
 _NEVER_NAMES = {"eval", "exec", "compile", "__import__", "globals", "locals", "vars", "breakpoint", "open"}
 
 

@@ -195,10 +195,8 @@ class BPETokenizer(Tokenizer):
             model, dropout=0, continuing_subword_prefix="", end_of_word_suffix="", byte_fallback=False
         )
         rules, add_prefix_space = rules_from_json(spec.get("pre_tokenizer"))
-        if normalizer and normalizer.get("type") not in NORMAL_FORMS:
-            raise ValueError(
-                f"'normalizer' must be a Unicode normal form for this model, got {shorten(normalizer)}"
-            )
+        if normalizer not in (None, {"type": "NFC"}):
+            raise ValueError(f"'normalizer' must be NFC or none for this model, got {shorten(normalizer)}")
         if (spec.get("decoder") or {}).get("type") != "ByteLevel":
             raise ValueError(
                 f"'decoder' must be ByteLevel for this model, got {shorten(spec.get('decoder'))}"

@@ -64,7 +64,7 @@ def expected_counts(chunks: Mapping[str, int], pieces: PieceScores) -> tuple[dic
     return counts, log_likelihood
 
 
-def maximize(counts: Mapping[str, float], character_floor: float = 0.0) -> PieceScores:
+def maximize(counts: Mapping[str, int | float], character_floor: float = 0.0) -> PieceScores:
     """M-step: log p(piece) = log(count / sum of counts); pieces that are never used go.
 
     A count of a single character below `character_floor` is raised to it. With 0 this is the exact M-step, which
@@ -80,7 +80,7 @@ def maximize(counts: Mapping[str, float], character_floor: float = 0.0) -> Piece
     )
 
 
-def removal_losses(counts: Mapping[str, float], pieces: PieceScores) -> dict[str, float]:
+def removal_losses(counts: Mapping[str, int | float], pieces: PieceScores) -> dict[str, float]:
     """By how much the log-likelihood falls, about, if a piece of more than one character goes.
 
     Wherever it was used, the best segmentation of its characters into other pieces takes its place:
@@ -94,7 +94,7 @@ def removal_losses(counts: Mapping[str, float], pieces: PieceScores) -> dict[str
     return losses
 
 
-def prune(pieces: PieceScores, counts: Mapping[str, float], size: int) -> PieceScores:
+def prune(pieces: PieceScores, counts: Mapping[str, int | float], size: int) -> PieceScores:
     """The characters and, of the longer pieces in use, those that would be missed most: `size` at most in all."""
     kept = [piece for piece in pieces if len(piece) == 1]
     losses = removal_losses(counts, pieces)
@@ -132,11 +132,11 @@ def train_unigram(
     return PieceScores(dict(_highest(pieces, len(pieces))))
 
 
-def _highest(values: Mapping[str, float], size: int) -> list[tuple[str, float]]:
+def _highest(values: Mapping[str, int | float], size: int) -> list[tuple[str, int | float]]:
     """The `size` items with the highest values, highest first; of equals, the one that sorts first."""
     return sorted(values.items(), key=lambda item: (-item[1], item[0]))[: max(size, 0)]
 
 
-def _normalized(weights: Mapping[str, float]) -> PieceScores:
+def _normalized(weights: Mapping[str, int | float]) -> PieceScores:
     total = math.log(sum(weights.values()))
     return PieceScores({piece: math.log(weight) - total for piece, weight in weights.items()})

@@ -60,6 +60,13 @@ def merge_drops_last(ids, pair, new_id):
 
 
 @merge_pair.mistake(
+    "Two things at once. After a merge go on behind *both* tokens; and look at the last token too, which begins no pair."
+)
+def merge_keeps_second_and_drops_last(ids, pair, new_id):
+    return merge_keeps_second(ids, pair, new_id)[: max(len(ids) - 1, 0)]
+
+
+@merge_pair.mistake(
     "Only the first occurrence is replaced. One merge step replaces every occurrence in the sequence."
 )
 def merge_first_only(ids, pair, new_id):
@@ -230,7 +237,30 @@ def predict_by_counting():
 
 # 3 ------------------------------------------------------------------------------------------------ bpe_encode
 
-ENGLISH = ["the", "tide", "took", "the", "lower", "lantern", "lower", "still", "and", "the", "owl", "on", "the", "wall", "was", "low", "newer", "slower", "lowest", "wallow", "owner", "lawn"]
+ENGLISH = [
+    "the",
+    "tide",
+    "took",
+    "the",
+    "lower",
+    "lantern",
+    "lower",
+    "still",
+    "and",
+    "the",
+    "owl",
+    "on",
+    "the",
+    "wall",
+    "was",
+    "low",
+    "newer",
+    "slower",
+    "lowest",
+    "wallow",
+    "owner",
+    "lawn",
+]
 
 
 @lru_cache(maxsize=64)
@@ -617,6 +647,15 @@ def stream_each_alone(tokens):
         text = token.decode("utf-8", errors="replace")
         if text:
             yield text
+
+
+@decode_stream.mistake(
+    "Each token is decoded alone, and half a character cannot be decoded. Keep the bytes of an unfinished character and wait."
+)
+def stream_each_alone_strictly(tokens):
+    for token in tokens:
+        if token:
+            yield token.decode("utf-8")
 
 
 @decode_stream.mistake(

@@ -41,7 +41,7 @@ SENTENCES = [
     *("snake_case camelCase kebab-case f(x)=x**2; // a/b\\c", "https://example.org/a?b=c&d=%20#e", "a@b.c"),
     *("<b>bold</b> &amp; </script> <!-- -->", "x<unk>y", "<pad><bos> <eos>end<eos>", "[MASK] [unk] [CLS][SEP]"),
     *("▁ ▁▁low a▁b Ġlow ##ing </w>", "constructor __proto__ toString valueOf", "aaaaaaaaaaaaaaaaaaaaaaaa"),
-    *("hahahahahaha lalala tututu nananana", "abababababab bababa", "sasessessesses", "nonononono ononon"),
+    *("hahahahahaha lalala tututu nananana", "abababababab bababa", "sasessessesses aaa haaaah aaaaa", "nonononono ononon"),
     *("otorhinolaryngologist", "w" * 99, "w" * 100, "w" * 101, "the" * 60, "é" * 120),
     *("Zürich naïve façade œuvre Ångström", "e\u0301 e\u0327\u0301 \u0301alone a\u0301\u0323 a\u0323\u0301", "ﬁ ﬂ ﬃ"),
     *("Straße GROẞ ß", "İstanbul ıI Iİ", "ΟΔΥΣΣΕΥΣ Σίσυφος ΣΑΣ Σ", "Привет, мир! Ёлка ёж", "Ґанок їжак"),
@@ -53,6 +53,19 @@ SENTENCES = [
     *("(a) [b] {c} <d> |e| ~f~ `g` ^h^", "+-*/=<>|~^$`", "©®™ §¶ ←→ ∑∫√", "x̂ ȳ z̃ å̊", "ǅ ǈ ŉ ǰ"),
     *("no.1 No1 N°1 nº", "Ⓐ ㈱ ㎏ ﷺ", "٪ ؟ ، ؛", "。、「」・ー", "ʼn ‐ ‑ ‒ ′ ″", "end with special <eos>", "<eos", "eos>"),
 ]  # fmt: skip
+
+
+TIES = {
+    "▁": -1.3,
+    "h": -0.7,
+    "a": -0.1,
+    "aa": -0.2,
+    "aaa": -0.3,
+    "ha": -0.8,
+    "haha": -1.6,
+    "n": -0.1,
+    "na": -0.2,
+}
 
 
 def random_sentences(number: int) -> list[str]:
@@ -113,8 +126,16 @@ def tokenizers():
         "characters": CharTokenizer.train(texts, 60, special),
         "words": WordTokenizer.train(texts, 600, special),
         "BPE": BPETokenizer.train(texts, 700, special),
-        "WordPiece": wordpieces(lower, 700),
+        "WordPiece": wordpieces([*lower, "σίσυφος οδυσσευς σας straße ss i̇stanbul"] * 2, 700),
         "Unigram": unigrams(texts, 700),
+        # By hand, for what training hardly ever meets: a merge of equals, a special token that begins another,
+        # sums that tie on paper and differ in doubles.
+        "BPE by hand": BPETokenizer(
+            [("a", "a"), ("h", "a"), ("aa", "a"), ("n", "o")], ("<e", "<eos>", "<eos>e")
+        ),
+        "Unigram by hand": UnigramTokenizer(
+            {piece: i for i, piece in enumerate(["<unk>", *TIES])}, TIES, ("<unk>",)
+        ),
         "cased WordPiece": wordpieces(texts, 500, lowercase=False, max_input_chars_per_word=20),
         "trained Unigram": UnigramTokenizer.train(few, 200, special),
         "Unigram, bytes": UnigramTokenizer.train(few, 420, byte_fallback=True, add_dummy_prefix=False),
@@ -313,7 +334,7 @@ def test_tokenizer_lab_gives_pythons_ids(show, tokenizers, name):
             if ids != tokenizers[tokenizer].encode(sentence):
                 wrong.append((tokenizer, sentence, ids, tokenizers[tokenizer].encode(sentence)))
     assert wrong == []
-    assert compared == len(sentences) * (5 if name == "tokenizer_lab" else 4)
+    assert compared == len(sentences) * (5 if name == "tokenizer_lab" else 6)
 
 
 def test_tokenizer_lab_counts_and_shows_what_it_says(show, tokenizers):
@@ -361,6 +382,7 @@ def test_tokenizer_lab_by_keyboard(show, tokenizers):
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.type("low tea <b>", delay=0)
     ids = tokenizers["characters"].encode("low tea <b>")
+    assert figure.locator("[tabindex='0']").count() == len(FIVE)
     for _ in range(7):
         page.keyboard.press("Tab")  # past six samples to "Show ids"
     page.keyboard.press("Space")

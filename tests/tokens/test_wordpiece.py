@@ -145,7 +145,7 @@ def test_min_frequency_keeps_rare_pairs_out():
 
 
 def test_fitting_min_frequency_is_the_largest_that_fills_the_vocabulary(osier_bay):
-    counts = Counter(word for text in osier_bay[:4] for word in bert_words(bert_normalize(text)))
+    counts = Counter(word for text in osier_bay[:2] for word in bert_words(bert_normalize(text)))
     size = 400
     fitting = fitting_min_frequency(counts, size)
     assert fitting > 1
@@ -154,7 +154,7 @@ def test_fitting_min_frequency_is_the_largest_that_fills_the_vocabulary(osier_ba
 
 
 def test_by_default_training_fills_the_vocabulary_and_gives_short_texts(osier_bay):
-    texts = osier_bay[:4]
+    texts = osier_bay[:3]
     text = "".join(texts)
     fitted = WordPieceTokenizer.train(texts, 800)
     unguarded = WordPieceTokenizer.train(texts, 800, min_frequency=1)
@@ -207,7 +207,7 @@ def test_a_word_of_more_than_the_longest_allowed_is_unknown(trained):
 def test_ids_equal_those_of_tokenizers_on_the_corpus(trained, osier_bay, options):
     ours = WordPieceTokenizer(trained.vocab, BERT_SPECIAL, **options)
     theirs = hugging_face(ours)
-    for text in osier_bay:
+    for text in osier_bay[::2]:
         assert ours.encode(text) == theirs.encode(text).ids
 
 
@@ -284,7 +284,7 @@ def test_a_stream_gives_the_ids_of_the_whole_text(chunks, lowercase):
 
 
 def test_a_stream_is_cut_as_it_goes(trained, osier_bay):
-    text = "".join(osier_bay)
+    text = "".join(osier_bay[:6])
     assert trained._safe_cut(text[:5000]) > 4900
     assert list(
         trained.encode_iterable(text[i : i + 999] for i in range(0, len(text), 999))
