@@ -661,8 +661,7 @@ else:
 # - `attention_mask` tells text from padding; pad on the left to generate. Context length counts what is generated.
 # - Digits, trailing spaces, rare words and other scripts are where tokenization shows through.
 #
-# **Terms**: [token](../../book/glossary.md), tokenizer, vocabulary, subword, byte-pair encoding, pre-tokenization, WordPiece, Unigram, SentencePiece, special token,
-# `input_ids`, `attention_mask`, padding, truncation, context length, `max_new_tokens`; all in the [glossary](../../book/glossary.md).
+# **Terms**: [token](../../book/glossary.md#token), [tokenizer](../../book/glossary.md#tokenizer), [vocabulary](../../book/glossary.md#vocabulary), [subword](../../book/glossary.md#subword), [byte-pair encoding](../../book/glossary.md#byte-pair-encoding), [merge](../../book/glossary.md#merge), [byte level](../../book/glossary.md#byte-level), [pre-tokenization](../../book/glossary.md#pre-tokenization), [WordPiece](../../book/glossary.md#wordpiece), [continuation piece](../../book/glossary.md#continuation-piece), [Unigram](../../book/glossary.md#unigram), [SentencePiece](../../book/glossary.md#sentencepiece), [fertility](../../book/glossary.md#fertility), [special token](../../book/glossary.md#special-token), [`input_ids`](../../book/glossary.md#input_ids), [`attention_mask`](../../book/glossary.md#attention_mask), [padding](../../book/glossary.md#padding), [truncation](../../book/glossary.md#truncation), [context length](../../book/glossary.md#context-length), [`max_new_tokens`](../../book/glossary.md#max_new_tokens).
 #
 # **Simplified here**: our vocabularies have 2,000 tokens and learnt from 50,000 words; real ones have 30,000 to 250,000 and learnt from gigabytes. The algorithms are the same.
 #

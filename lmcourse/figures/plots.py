@@ -69,6 +69,16 @@ STYLE = {
 }
 
 
+class _Undo(ExitStack):
+    """What `use_style` gives back; a notebook shows nothing of it, so that no object address gets in a file."""
+
+    def __repr__(self) -> str:
+        return "<style of the course>"
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
 def use_style() -> ExitStack:
     """Give every later plot the course's look; as `with use_style():` only those inside.
 
@@ -78,7 +88,7 @@ def use_style() -> ExitStack:
     ...     mpl.rcParams["figure.dpi"]
     144.0
     """
-    restore = ExitStack()
+    restore = _Undo()
     restore.callback(mpl.rcParams.update, {name: mpl.rcParams[name] for name in STYLE})
     mpl.rcParams.update(STYLE)
     if "inline" in mpl.get_backend():

@@ -62,6 +62,7 @@ class Tokenizer(ABC):
         self.special_tokens = tuple(token.content for token in tokens if token.special)
         self.added_tokens = tuple(tokens)
         self._splitter = TokenSplitter(tokens)
+        self._known_ids = frozenset(self.vocab.values())
         self.__dict__.pop("id_to_token", None)  # made anew from the vocabulary when it is next asked for
 
     @cached_property
@@ -115,6 +116,8 @@ class Tokenizer(ABC):
     def _decode_tokens(self, tokens: list[str]) -> str:
         """The text of any tokens: added tokens stand for themselves, the runs between them are pieces."""
         added = self._splitter.tokens
+        if added.keys().isdisjoint(tokens):
+            return self._decode_ordinary(tokens) if tokens else ""
         runs = groupby(tokens, key=added.__contains__)
         return "".join(
             "".join(run) if is_added else self._decode_ordinary(list(run)) for is_added, run in runs
@@ -203,19 +206,21 @@ class Tokenizer(ABC):
         return self._decode_tokens(tokens)
 
     def _tokens_of(self, ids: Iterable[SupportsIndex]) -> list[str]:
-        names, tokens = self.id_to_token, []
+        ids, names = list(ids), self.id_to_token
         for position, given in enumerate(ids):
-            try:
-                token_id = operator.index(given)
-            except TypeError:
-                raise TypeError(f"'ids' must be integers, got {given!r} at position {position}") from None
-            if not 0 <= token_id < len(names) or not names[token_id]:
-                raise ValueError(
-                    f"'ids' must be ids of this vocabulary, 0 to {len(names) - 1}, "
-                    f"got {token_id} at position {position}"
-                )
-            tokens.append(names[token_id])
-        return tokens
+            if not isinstance(given, int):
+                try:
+                    ids[position] = operator.index(given)
+                except TypeError:
+                    raise TypeError(f"'ids' must be integers, got {given!r} at position {position}") from None
+        unknown = set(ids) - self._known_ids
+        if unknown:
+            position = next(position for position, token_id in enumerate(ids) if token_id in unknown)
+            raise ValueError(
+                f"'ids' must be ids of this vocabulary, 0 to {len(names) - 1}, "
+                f"got {ids[position]} at position {position}"
+            )
+        return list(map(names.__getitem__, ids))
 
     def tokenize(self, text: str) -> list[str]:
         """The pieces of a text as the vocabulary writes them."""

@@ -8,6 +8,7 @@ a pair is a str of two characters, and Python's own `find` and `replace` do the 
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 
 from tqdm.auto import tqdm
@@ -22,8 +23,8 @@ from lmcourse.tokens.pretokenize import (
     BYTE_ALPHABET,
     BYTE_CHARACTERS,
     GPT2_PATTERN,
-    from_byte_characters,
     to_byte_characters,
+    to_bytes,
 )
 from lmcourse.tokens.special import AddedToken, TokenSplitter
 from lmcourse.tokens.split_rules import (
@@ -160,7 +161,15 @@ class BPETokenizer(Tokenizer):
         return safe_cut(text, self.rules)
 
     def _decode_ordinary(self, tokens: list[str]) -> str:
-        return from_byte_characters("".join(tokens))
+        return b"".join(map(self._bytes_of.__getitem__, tokens)).decode(errors="replace")
+
+    @cached_property
+    def _bytes_of(self) -> dict[str, bytes]:
+        """The bytes of each piece. (What a file spells otherwise than in byte characters stands for itself.)"""
+        spelt = set(BYTE_ALPHABET)
+        return {
+            piece: to_bytes(piece) if spelt.issuperset(piece) else piece.encode() for piece in self._pieces
+        }
 
     # --- files ---
 

@@ -70,6 +70,15 @@ def to_byte_characters(text: str) -> str:
     return text.encode().decode("latin-1").translate(_visible)
 
 
+def to_bytes(pieces: str) -> bytes:
+    """The bytes that visible byte characters stand for.
+
+    >>> to_bytes("ĠnÃ©")
+    b' n\\xc3\\xa9'
+    """
+    return bytes(map(_byte_of.__getitem__, pieces))
+
+
 def from_byte_characters(pieces: str) -> str:
     """The text of visible byte characters; bytes that are no UTF-8 become the replacement character U+FFFD.
 
@@ -78,7 +87,7 @@ def from_byte_characters(pieces: str) -> str:
     >>> from_byte_characters("ĠnÃ©"), from_byte_characters("Ã")
     (' né', '�')
     """
-    return bytes(map(_byte_of.__getitem__, pieces)).decode(errors="replace")
+    return to_bytes(pieces).decode(errors="replace")
 
 
 def bert_words(text: str) -> list[str]:

@@ -165,9 +165,8 @@ def train_wordpiece(
         for pair in merges(word_counts, min_frequency):
             if len(pieces) >= size:
                 break
-            if (
-                join_pair(pair) not in pieces
-            ):  # two pairs may spell the same piece: "a" + "##bc", "ab" + "##c"
+            # Two pairs may spell the same piece: "a" + "##bc" and "ab" + "##c".
+            if join_pair(pair) not in pieces:
                 pieces[join_pair(pair)] = None
                 bar.update()
     return list(pieces)

@@ -94,7 +94,7 @@ class Visit:
     requests: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def listen(self) -> None:
+    def __post_init__(self) -> None:
         self.page.on("request", self._heard)
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -113,8 +113,14 @@ def browser() -> Browser:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def listen():
+    """`listen(page)` -> Visit: hears what the page does from now on."""
+    return Visit
+
+
 @pytest.fixture
-def open_page(browser):
+def open_page(browser, listen):
     """`open_page(url_or_path, theme="light", width=1280)` -> Page, offline; logs are checked at the end.
 
     `theme=None` leaves the choice to the page and to `color_scheme` (what the reader's system prefers).
@@ -134,8 +140,7 @@ def open_page(browser):
         if theme:
             context.add_init_script(f"({THEMES})({theme!r})")
         page = context.new_page()
-        visits.append(Visit(page))
-        visits[-1].listen()
+        visits.append(listen(page))
         page.goto(url.as_uri() if isinstance(url, Path) else url)
         return page
 

@@ -639,18 +639,15 @@ def test_live_module_reads_python_and_tells_python(open_page, build, tmp_path):
     assert page.evaluate("listeners['change:step'].length") == 0
 
 
-def test_pages_that_ask_the_network_or_fail_are_found(browser, tmp_path):
+def test_pages_that_ask_the_network_or_fail_are_found(browser, listen, tmp_path):
     """The two logs that every test leans on do hear something."""
-    from conftest import Visit
-
     path = tmp_path / "noisy.html"
     path.write_text(
         '<!doctype html><link rel="icon" href="data:,"><img src="https://example.org/x.png"><script>boom()</script>',
         encoding="utf-8",
     )
     context = browser.new_context(offline=True)
-    visit = Visit(context.new_page())
-    visit.listen()
+    visit = listen(context.new_page())
     visit.page.goto(path.as_uri())
     context.close()
     assert visit.requests == ["https://example.org/x.png"]

@@ -12,7 +12,7 @@ from lmcourse.cli import app
 from lmcourse.exercises.records import load_file
 from tests.conftest import ROOT
 
-ATTEMPT = '''
+ATTEMPT = """
 from lmcourse.tokens import BPETokenizer
 
 def merge_pair(ids, pair, new_id):
@@ -34,7 +34,7 @@ def cheapest_vocabulary(tokens_by_size, d_model, stack_cost):
 
 def bpe_encode(word, merges):
     return BPETokenizer(word)
-'''
+"""
 
 
 @pytest.fixture

@@ -115,6 +115,8 @@ def test_style_is_undone_behind_a_with_block_and_stays_otherwise():
         assert matplotlib.rcParams["figure.dpi"] == 144
     assert matplotlib.rcParams["figure.dpi"] == before
     undo = plots.use_style()
+    assert "0x" not in repr(undo)  # as the last line of a cell it must not churn the notebook
+    assert undo._ipython_display_() is None
     assert matplotlib.rcParams["figure.dpi"] == 144
     undo.close()
 

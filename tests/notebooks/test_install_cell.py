@@ -65,7 +65,9 @@ def test_in_colab_it_installs_the_package_and_leaves_torch_alone(tmp_path):
     # for a folder named in a .pth file is searched but its own .pth files are not read.
     (site / "colab.pth").write_text(sysconfig.get_path("purelib") + "\n")
     url, _ = repository(ROOT)
-    cell = first_code(ROOT / "chapters" / "01_tokens" / "exercises.ipynb").replace(url, f"file://localhost{clone}")
+    cell = first_code(ROOT / "chapters" / "01_tokens" / "exercises.ipynb").replace(
+        url, f"file://localhost{clone}"
+    )
     program = textwrap.dedent(
         """
         import sys, time, types

@@ -11,7 +11,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from lmcourse.tokens import BYTE_ALPHABET, BPETokenizer, byte_to_character
 
-settings.register_profile("tokens", deadline=None, max_examples=1500)  # a busy machine is no failure
+settings.register_profile("tokens", deadline=None)  # a busy machine is no failure
 settings.load_profile("tokens")
 
 FIXTURE = """\

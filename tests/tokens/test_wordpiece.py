@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lmcourse.tokens.base import Tokenizer
@@ -220,6 +220,10 @@ def spelling_vocab(text: str) -> dict[str, int]:
 
 
 @settings(max_examples=300, deadline=None)
+@example("ΟΔΟΣ ΣΑΣ.", True, None)  # str.lower() would write the last sigma of a word in another way
+@example("a\ufffdb\x00c\u200bd", True, None)
+@example("a豈b更", False, None)  # Chinese characters of the compatibility block
+@example("İstanbul ẞtraße ŉ", True, False)
 @given(unicode_text, st.booleans(), st.sampled_from([None, True, False]))
 def test_ids_equal_those_of_tokenizers_on_any_text(text, lowercase, strip_accents):
     ours = WordPieceTokenizer(
@@ -289,6 +293,13 @@ def test_a_stream_is_cut_as_it_goes(trained, osier_bay):
     assert list(
         trained.encode_iterable(text[i : i + 999] for i in range(0, len(text), 999))
     ) == trained.encode(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"), [("boats,pie", 6), ("北京人x", 3), ("two boat", 4), ("boat", 0), ("é", 0)]
+)
+def test_a_stream_is_cut_behind_what_never_joins(trained, text, cut):
+    assert trained._safe_cut(text) == cut
 
 
 def test_the_file_is_read_by_tokenizers_and_by_us(trained, osier_bay, tmp_path):

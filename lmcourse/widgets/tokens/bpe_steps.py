@@ -41,7 +41,9 @@ def bpe_steps(
     merges = [tuple(pair) for pair in merges]
     _check_merges(counts, merges)
     words = [[list(word), count] for word, count in sorted(counts.items(), key=lambda item: -item[1])]
-    made = ", ".join(f"{left}{right}" for left, right in merges[:8]) + ("..." if len(merges) > 8 else "")
+    made = ", ".join(f"{left}{right}" for left, right in merges[:8]) + (
+        " and so on" if len(merges) > 8 else ""
+    )
     table = [("Merge", "Left", "Right", "New token")]
     table += [(step, left, right, left + right) for step, (left, right) in enumerate(merges, 1)]
     return Figure(
