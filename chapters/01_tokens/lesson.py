@@ -16,7 +16,8 @@
 # > *Why does a machine that writes sonnets have trouble counting the letters in "lighthouse"?*
 #
 # A language model never sees a letter. Before the first number is multiplied, a small program beside the model, the
-# **tokenizer**, cuts the text into pieces from a fixed list and hands over their numbers. What the model can read, how
+# **tokenizer**, cuts the text into pieces from a fixed list, the **tokens**, and hands over their numbers, the **ids**. It is
+# trained once, before the model; after that the two belong together. What the model can read, how
 # long a text seems to it, what a request costs, and which mistakes it is bound to make are all decided there. In this
 # chapter you build that program three times: as GPT, as BERT and as T5 have it.
 #
@@ -67,10 +68,19 @@ for name, texts in {"to learn from": train, "held out": held_out}.items():
 
 # %% [markdown]
 # The obvious idea is a **vocabulary** of words: list the most frequent ones, number them, and give all others the
-# number of one special token, `<unk>`, for *unknown*. Here is such a reader with the 2,000 most frequent words.
+# number of one special token, `<unk>`, for *unknown*. Here is such a reader with the 2,000 most frequent words. It goes from text to
+# tokens, from tokens to ids, and back:
 
 # %%
 words = WordTokenizer.train(train, vocab_size=2000, special_tokens=["<unk>"])
+print(words.tokenize("The ferry is late."))
+print(words.encode("The ferry is late."))
+print(words.decode(words.encode("The ferry is late.")))
+
+# %% [markdown]
+# So far, so good. Now a sentence from elsewhere:
+
+# %%
 sentence = "The bellfounder's apprentice waded ashore, shivering, at 5.45."
 print(" ".join(words.tokenize(sentence)))
 
@@ -79,11 +89,11 @@ print(" ".join(words.tokenize(sentence)))
 # helps, but how much?
 
 # %% mystnb={"image": {"alt": "The share of unknown words in unseen text falls from 33 per cent with 250 words to 7 per cent with every word of the training text, where it stops."}}
-sizes = [250, 500, 1000, 2000, 4000, 8000]
-unknown = []
-for size in sizes:
+sizes, unknown = [], []
+for size in [250, 500, 1000, 2000, 4000, 8000]:
     reader = WordTokenizer.train(train, size, ["<unk>"])
     ids = [i for text in held_out for i in reader.encode(text)]
+    sizes.append(reader.vocab_size)  # the last finds only 6,471 words
     unknown.append(100 * ids.count(reader.vocab["<unk>"]) / len(ids))
 
 curves(
@@ -96,10 +106,14 @@ curves(
     y_from=0,
 )
 print(f"{reader.vocab_size:,} words: {unknown[-1]:.0f} % still unknown")
+times_met = Counter(i for text in train for i in reader.encode(text))
+once = sum(n == 1 for n in times_met.values())
+print(f"{100 * once / reader.vocab_size:.0f} % of the words were met once")
 
 # %% [markdown]
-# The curve ends above zero: 7 in 100 words of the new text are in no list that the old one could give. Language makes new words daily: names, inflections, typing errors, `5.45`. A list of words
-# is never complete, and each entry costs memory although most are met once.
+# The curve ends above zero: 7 in 100 of the words and signs of the new text are in no list that the old text could give. Language
+# makes new ones daily: names, inflections, typing errors, `5.45`. A list of words is never complete, and each entry costs memory
+# although half of them were met once.
 #
 # ### The other end: characters
 #
@@ -127,8 +141,8 @@ for name, reader in {"words": words, "characters": chars}.items():
 # ## Byte-pair encoding: merge what stands together
 #
 # Start with single characters. Find the pair of neighbours that occurs most often, glue it into a new token everywhere, and repeat.
-# Philip Gage found this in 1994 to compress files; Sennrich and colleagues brought it to translation in 2016; GPT has read this way
-# ever since. By hand, on three words that occur 5, 3 and 4 times:
+# Philip Gage found this in 1994 to compress files; Sennrich and colleagues brought it to translation in 2016; every GPT has read this way.
+# By hand, on three words that occur 5, 3 and 4 times:
 
 # %%
 text = {"low": 5, "lower": 3, "slow": 4}
@@ -149,8 +163,8 @@ print(
 )
 
 # %% [markdown]
-# `l` and `o` are neighbours 12 times, and so are `o` and `w`. A tie needs a rule (ours: the pair made of older tokens first), so `lo`
-# becomes a token. Then everything is counted anew, because the merge has changed who stands beside whom. Step through the
+# `l` and `o` are neighbours 12 times, and so are `o` and `w`. A tie needs a rule (ours: the pair with the smaller ids, which among letters is
+# the alphabet), so `lo` becomes a token. Then everything is counted anew, because the merge has changed who stands beside whom. Step through the
 # merges of a slightly larger text yourself:
 
 # %%
@@ -158,6 +172,7 @@ from lmcourse.tokens import bpe_simple
 from lmcourse.widgets.tokens import bpe_steps
 
 small = "the ferry the ferries the ferryman the further the fur the fury of the sea the seas the seaman"
+# 256 bytes to start from (the next section says why), then 14 merges
 merges = bpe_simple.merge_names(
     bpe_simple.train_bpe_simple(small, vocab_size=256 + 14)
 )
@@ -175,15 +190,19 @@ bpe_steps(
 # ```python
 # while len(vocabulary) < vocab_size:
 #     counts = count_pairs(words)
-#     pair = min(counts, key=lambda pair: (-counts[pair], pair))   # most frequent; ties: smallest ids
+#     pair = min(counts, key=lambda pair: (-counts[pair], pair))
+#     new_id = len(vocabulary)
 #     vocabulary.append(vocabulary[pair[0]] + vocabulary[pair[1]])
 #     words = [merge_pair(ids, pair, new_id) for ids in words]
 # ```
 #
-# It recounts everything after each merge. The package has a second version that updates only the counts a merge has touched
+# `min` with the count negated finds the most frequent pair and, among equals, the one with the smallest ids. The loop
+# recounts everything after each merge. The package has a second version that updates only the counts a merge has touched
 # and is many times faster. The two must agree, and both with the trainer that the industry uses:
 
 # %%
+import json
+
 import tokenizers as hf
 
 tale = osier_bay(["tales_01"])[0]
@@ -199,7 +218,8 @@ trainer = hf.trainers.BpeTrainer(
 )
 theirs.train_from_iterator([tale], trainer)
 
-assert slow == list(fast.merges)
+their_merges = json.loads(theirs.to_str())["model"]["merges"]
+assert slow == list(fast.merges) == [tuple(pair) for pair in their_merges]
 assert fast.encode(sentence) == theirs.encode(sentence).ids
 print("150 merges, three programs, one result. The first of them:")
 print(*["".join(pair) for pair in slow[:12]])
@@ -207,7 +227,7 @@ print(*["".join(pair) for pair in slow[:12]])
 # %% [markdown]
 # ### Bytes, so that nothing is unknown
 #
-# Which characters to start from? Unicode knows over 150,000. GPT-2 found the neat answer: start from **bytes**. Every text in every
+# Which characters to start from? Unicode knows over 150,000. GPT-2 gave the neat answer, and Gage's: start from **bytes**. Every text in every
 # script is a string of bytes in UTF-8, and there are only 256 of them. So the alphabet is complete from the first day.
 
 # %%
@@ -226,6 +246,10 @@ odd_texts = [
 for odd in odd_texts:
     assert bpe.decode(bpe.encode(odd)) == odd
 print("round trips hold; 😀 is", bpe.encode("😀"))
+
+# %% [markdown]
+# The four ids of the 😀 are not the values of its bytes. Three special tokens come first in this vocabulary, then the 256 bytes in GPT-2's
+# own order, then the merges.
 
 # %% [markdown]
 # ### First cut, then merge
@@ -248,8 +272,8 @@ print("long tokens:", *["".join(pair).replace("Ġ", "·") for pair in longest])
 plots.plot_merges(bpe, train)
 
 # %% [markdown]
-# The dots far below the edge were steps on the way to longer tokens, which then took over their places. The scaffolding stays
-# in the vocabulary.
+# The lowest row of dots, drawn at one half, are tokens that are never used. They and the others far below the edge were steps on the way to
+# longer tokens, which then took over their places. The scaffolding stays in the vocabulary.
 #
 # **To encode** a new word, replay the merges: among the pairs present, the merge that was learnt *earliest* goes first, until none applies. Not
 # the longest token, not the leftmost pair: the order of training is the law.
@@ -269,20 +293,20 @@ for word in [
 #
 # <details class="checkpoint"><summary>A byte-level tokenizer with 0 merges and one with 50,000 both pass every round trip. What does the second buy, and what does it pay?</summary>
 #
-# It buys shorter sequences: fewer steps, more text within the same context. It pays with 50,000 rows in the embedding matrix and as many scores to compute at each
-# step in the output layer. We measure both below.
+# It buys shorter sequences: fewer steps for the model, and more text within the length it can see. It pays with 50,000 entries that the model must store,
+# and among which it must choose at each step. Both are measured below.
 # </details>
 
 # %% [markdown]
 # ## WordPiece: merge what belongs together
 #
 # BERT's tokenizer grows its vocabulary in the same way but asks another question. Not "which pair is most frequent?" but "which
-# merge makes the training text more likely?" If text is a sequence of independent tokens, gluing $a$ and $b$ raises its likelihood most, per
-# occurrence, for the pair with the highest
+# merge makes the training text more likely?" If a text is $N$ independent tokens, gluing $a$ and $b$ gains about
+# $\log \frac{N \, \text{count}(ab)}{\text{count}(a)\,\text{count}(b)}$ for each occurrence. Ranking by that gain alone gives the score
 #
-# $$\text{score}(a, b) = \frac{\text{count}(ab)}{\text{count}(a)\,\text{count}(b)} .$$
+# $$\text{score}(a, b) = \frac{\text{count}(ab)}{\text{count}(a)\,\text{count}(b)} ,$$
 #
-# `q` and `u` are rarer together than `t` and `h`, but they almost never part. The two rules choose quite differently at the start:
+# while the total gain would multiply by $\text{count}(ab)$ once more. `q` and `u` are rarer together than `t` and `h`, but they almost never part. The two rules choose quite differently at the start:
 
 # %%
 from lmcourse.tokens.wordpiece_train import pair_scores, split_characters
@@ -340,7 +364,7 @@ for text in ["Lighthouses!", "the unlit café", "水 is water"]:
 # text's likelihood least. Kudo (2018) devised it; the library **SentencePiece** made it known (T5, ALBERT and many translation models read so).
 #
 # SentencePiece treats the text as one raw stream of characters and writes the space as a visible sign, `▁`, like any other character. So it needs
-# no rule about where words end, which matters for Japanese or Thai, where no spaces do. (SentencePiece is the *library*: it can train
+# no rule about where words end, which matters for Japanese or Thai, where no spaces do. (By default a learnt piece may hold a space only at its start.) (SentencePiece is the *library*: it can train
 # byte-pair encoding on such a stream too. And the stream is of characters; bytes come in only where an unknown character falls back to them.)
 
 # %%
@@ -348,26 +372,37 @@ unigram = UnigramTokenizer.train(train, 2000, ["<pad>", "<unk>", "<eos>"])
 print(unigram.tokenize("The lighthouses of the north"))
 
 # %% [markdown]
+# It puts a `▁` in front of every text, so that a first word looks like any other. And the round trip? It holds for the characters met in training, and no further:
+
+# %%
+for text in ["two  spaces, naïve", "two  spaces, naive"]:
+    print(repr(unigram.decode(unigram.encode(text))))
+
+# %% [markdown]
+# With `byte_fallback=True` an unknown character becomes its bytes, as in Llama's tokenizer, and the round trip holds again. (SentencePiece itself also
+# normalizes the text first, unless told not to: `ﬁ` becomes `fi`, two spaces become one.)
+#
 # One word, many ways to spell it. Here is every way to spell a small word with the pieces the model has, as paths through a
 # lattice; the best path is drawn heavy.
 
-# %% mystnb={"image": {"alt": "A lattice of places between the letters of a word, with arcs for pieces; the heavy path of the best segmentation uses few long pieces while many light paths of short pieces run beside it."}}
+# %% mystnb={"image": {"alt": "The nine signs of ▁seashore with arcs for the pieces that fit. Below and heavy the best path, ▁sea, s, hor, e; above and light the single letters and sh, or, re."}}
 plots.plot_lattice("▁seashore", unigram.scores)
+print(len(unigram.n_best("seashore", 1000)), "paths in all")
 
 # %% [markdown]
-# How many paths are there? Far too many to list for a sentence, yet finding the best is quick. The best way to reach a place ends with *some* piece, and
-# what comes before must be the best way to reach that piece's start:
+# A word has a few paths, a sentence has millions; yet finding the best is quick. The best way to reach a place ends with *some* piece, and
+# what comes before must be the best way to reach that piece's start. With $\text{best}(0) = 0$,
 #
-# $$\text{best}(j) = \max_{i < j} \; \text{best}(i) + \log p(\text{text}[i{:}j]) .$$
+# $$\text{best}(j) = \max_{i < j} \; \text{best}(i) + \log p(\text{text}[i{:}j]) ,$$
 #
-# One sweep from left to right: the **Viterbi algorithm**. (Replace the maximum by a sum of probabilities and you get the total of *all* paths: the
-# last exercise.) Because the model gives every path a probability, it can also list runners-up and draw at random:
+# over those $i$ for which $\text{text}[i{:}j]$ is in the vocabulary. One sweep from left to right: the **Viterbi algorithm**. (Replace the maximum by a sum of
+# probabilities and you get the total of *all* paths: exercise 8.) Because the model gives every path a probability, it can also list runners-up and draw at random:
 
 # %%
 for pieces, log_p in unigram.n_best("seashore", 4):
     print(f"log p = {log_p:7.2f}  {pieces}")
 
-# %% mystnb={"image": {"alt": "Sampled spellings of one word: with alpha 1 one spelling takes most draws, with alpha 0.2 the draws spread over many spellings and the average number of pieces rises."}}
+# %% mystnb={"image": {"alt": "How many pieces 500 sampled spellings have. With alpha 1, 96 per cent have four; with alpha 0.2 about half do, and the tail reaches nine."}}
 generator = random.Random(0)
 draws = {}
 for alpha in [1.0, 0.2]:
@@ -382,7 +417,7 @@ histograms(draws, xlabel="pieces", ylabel="draws (%)")
 # model's own, towards 0 every path alike. Byte-pair encoding can be made to stumble for the same purpose (BPE-dropout).
 #
 # How is it trained? By expectation and maximization: with the current probabilities, count how often each piece is *expected* on all paths; set
-# the probabilities to those counts; repeat; prune; repeat. Each sweep can only raise the likelihood of the text.
+# the probabilities to those counts; repeat; prune; repeat. With exact counts no such sweep lowers the likelihood of the text; pruning does.
 #
 # <details class="checkpoint"><summary>Unigram never removes a single character from its vocabulary during pruning. What would happen if it did?</summary>
 #
@@ -442,9 +477,11 @@ curves(
 #
 # Against the shorter text stands the price of the table. A vocabulary of $V$ tokens in a model of width $d$ needs an **embedding matrix** of $V \cdot d$ numbers,
 # one row a token, which chapter 02 is about. Looking up a row is a copy and costs nothing to speak of. But at the other end, the
-# model gives a score to *every* token of the vocabulary, for each token it reads or writes: $V \cdot d$ multiply-adds each time. For a text of $t$ tokens:
+# model gives a score to *every* token of the vocabulary, for each token it reads or writes: $V \cdot d$ multiply-adds each time, in what is called the **output layer**. The layers between are stacked in $B$ equal **blocks**. For a text of $t$ tokens:
 #
-# $$\text{output layer} = t \cdot V \cdot d, \qquad \text{all other layers} \approx t \cdot 12\, B\, d^2 \ \text{for } B \text{ blocks.}$$
+# $$\text{output layer} = t \cdot V \cdot d, \qquad \text{blocks} \approx t \cdot 12\, B\, d^2 .$$
+#
+# (Chapter 05 counts the 12, and the attention scores that are left out here, which grow with $t^2$.)
 
 # %%
 from lmcourse.widgets.tokens import vocab_tradeoff
@@ -456,7 +493,7 @@ for size in [300, 400, 500, 700, 1000, 1400, 2000, 2800, 4000, 5600]:
 vocab_tradeoff(rows)
 
 # %% [markdown]
-# With few blocks and a small width the table is most of the model; in a large model it is a few per cent. That is why vocabularies
+# With few blocks and a small width the table is most of the model; in a large model it is a few per cent. One reason why vocabularies
 # have grown together with models: 30,000 in BERT, 100,000 in GPT-4.
 #
 # Do real machines agree with the formula? The next cell measures lookup and output layer on the device at hand, a GPU if there is one.
@@ -497,7 +534,7 @@ print("the lookup takes less than 4 times as long:     ", slower < 4)
 # | `<unk>` | what the vocabulary cannot spell; byte-level tokenizers need none | `[UNK]` |
 # | `[MASK]` | "guess what stood here" | `[MASK]` |
 #
-# A tokenizer must never split them, and never build them from ordinary letters:
+# A tokenizer must never split them, and no merge may produce them. But a text that someone types can contain them:
 
 # %%
 print(bpe.tokenize("The end.<eos>"))
@@ -506,6 +543,20 @@ print(bpe.tokenize("The end.< eos>"))
 # %% [markdown]
 # The first line is also a warning. If a *user* may type `<eos>` and have it understood as the signal, they can forge the structure of a conversation.
 # Services therefore encode what users type with special tokens switched off.
+#
+# BERT was trained on *pairs* of sentences, framed by its special tokens, with some words hidden behind `[MASK]`:
+
+# %%
+pair = "[CLS] where is the [MASK]? [SEP] it left at seven. [SEP]"
+print(wordpiece.tokenize(pair))
+print(wordpiece.encode(pair))
+
+# %% [markdown]
+# <details class="checkpoint"><summary>A model never produced <code>&lt;eos&gt;</code> during training, because nobody put it at the end of the texts. What will it do when it generates?</summary>
+#
+# It will never stop by itself. It goes on until `max_new_tokens` is reached, often drifting to another subject where a text should have ended. The end of a text is
+# something to be learnt, like any other token.
+# </details>
 
 # %% [markdown]
 # ## From text to a batch
@@ -562,16 +613,32 @@ for name, reader in {"characters": chars, "BPE": bpe}.items():
     print(f"{name:10} {n:>6,} tokens, of which {100 * room / n:.0f} % fit")
 
 # %% [markdown]
+# Every layer does its work for every token, so time grows with tokens, too; and so does the bill, since services charge by the token. Here are two layers of a
+# Transformer (chapter 05 builds them) on the device at hand:
+
+# %%
+seconds = cost.layer_seconds([256, 1024], device=device)
+print("4 times the tokens take more than twice as long:", end=" ")
+print(seconds[1024] > 2 * seconds[256])
+
+price = 2.00  # dollars for a million tokens, to have a number
+for name, reader in {"characters": chars, "BPE": bpe}.items():
+    million = sum(len(reader.encode(text)) for text in train) / 1e6
+    print(
+        f"reading the island's papers by {name}: {price * million:.2f} dollars"
+    )
+
+# %% [markdown]
 # And when `max_new_tokens` is reached, the text stops, wherever it is. Not at a sentence, not at a word, and with byte-level tokens not even at a character:
 
 # %%
 answer = bpe.encode("Doctor Fenn said: naïve 😀")
-for cut in (6, len(answer) - 1):
+for cut in (2, len(answer) - 1):
     print(repr(bpe.decode(answer[:cut])))
 
 # %% [markdown]
 # The `�` is not in the text. It is what half a character looks like. A chat window that shows tokens as they come has to hold such bytes back until
-# they are complete: exercise 5. A text that breaks off is also no sign of a confused model: look at the limit first.
+# they are complete: exercise 5. A text that breaks off is no sign of a confused model: look at the limit first.
 
 # %% [markdown]
 # ## What goes wrong
@@ -585,7 +652,7 @@ plots.plot_years(bpe, first=2000, decades=5)
 
 # %% [markdown]
 # To count the years from 2013 to 2023 a model must know what three fragments are worth together, and that one token is ten more. Newer tokenizers cut numbers
-# into groups of at most three digits (GPT-4) or single digits (Llama 2), so that neighbours at least look alike.
+# into groups of at most three digits (GPT-4) or single digits (Llama 2), so that numbers of equal length are cut alike.
 #
 # **Trailing spaces.** The space belongs to the *next* word. If a prompt ends with one, the model has to continue a lonely space that it rarely met in training:
 
@@ -593,15 +660,22 @@ plots.plot_years(bpe, first=2000, decades=5)
 print(bpe.tokenize("The ferry leaves"), "then", bpe.tokenize(" at"))
 print(bpe.tokenize("The ferry leaves "), "then", bpe.tokenize("at"))
 
+ids = [i for text in train for i in bpe.encode(text)]
+space, at = bpe.vocab["Ġ"], bpe.vocab["at"]
+met = sum(pair == (space, at) for pair in zip(ids, ids[1:]))
+print(f"in {len(ids):,} tokens of training text, a lone space comes")
+print(f"{ids.count(space)} times, and {met} times before 'at'")
+
 # %% [markdown]
-# The same sentence, and the tokens of the second line are ones the model has hardly ever seen in that order.
+# The same sentence, in an order of tokens that the model has not met.
 #
 # **Rare words** fall into fragments that mean nothing by themselves (`lighthousekeeperly` above), and a typing error turns a familiar token into unfamiliar
-# ones.
+# ones. Worse are tokens that stand in the vocabulary and hardly ever in the model's training text: their vectors stay almost as random as they began, and a model that
+# is shown one may answer with nonsense. Bad cuts are one cause of what is called hallucination; they are not the only one.
 #
 # **Other scripts** pay more. The same message in ten languages, cut by our tokenizer that learnt from English only:
 
-# %% mystnb={"image": {"alt": "Tokens for one short sentence in ten languages under a tokenizer that learnt from English: Chinese, Finnish and German need about three times as many as English, Greek, Hindi, Thai, Russian and Arabic about seven times."}}
+# %% mystnb={"image": {"alt": "Tokens for one short sentence in ten languages under a tokenizer that learnt from English: Chinese, Finnish and German need about three times as many as English, Japanese about five times, Greek, Hindi, Thai, Russian and Arabic about seven times."}}
 same_message = {
     "English": "The ferry leaves at seven in the morning.",
     "German": "Die Fähre fährt um sieben Uhr morgens ab.",
@@ -620,22 +694,28 @@ bars(needed, xlabel="tokens", title="One message, ten prices", notes=times)
 
 # %% [markdown]
 # Two causes stack up. UTF-8 spends two or three bytes on each letter of these scripts, and the merges were learnt from English, so hardly any of them apply. Tokenizers of real
-# models show the same slope, less steep: for the same text in different languages, the count can differ by a factor of 15 (Petrov et al., 2023).
+# models show the same slope; across many more languages, the same text can need up to 15 times as many tokens (Petrov et al., 2023).
 
 # %% [markdown]
 # ## The tokenizers of real models
 #
-# Every published model comes with its tokenizer in one file, `tokenizer.json`. Ours are written to the same format, so other libraries read them, and
+# Most models on the Hugging Face hub come with their tokenizer in one file, `tokenizer.json`. Ours are written to the same format, so other libraries read them, and
 # `load_pretrained` reads theirs.
 
 # %%
 from lmcourse.tokens import PUBLISHED
 
 for name, facts in PUBLISHED.items():
-    print(f"{name:36} {facts.kind:10} {facts.vocab_size:>8,}  {facts.source}")
+    print(f"{facts.vocab_size:>8,}  {facts.kind:24} {name}")
+    print(f"{'':10}{facts.source}")
 
 # %% [markdown]
-# With a network, this cell fetches them and cuts one text by each; without one, it says so and goes on.
+# Set `RUN_WITH_NETWORK = True`, and the next cell fetches them (once) and shows size, special tokens and the same text as each of them cuts it.
+#
+# <details class="checkpoint"><summary>GPT-2 (small) has 50,257 tokens, vectors of width 768, and 124 million parameters in all. How large a share is its embedding matrix?</summary>
+#
+# 50,257 · 768 = 38.6 million, 31 %. It serves as output layer too (the two are *tied*), else it would count twice.
+# </details>
 
 # %% tags=["network"]
 from lmcourse.tokens import compare, load_pretrained

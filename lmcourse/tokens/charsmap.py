@@ -47,11 +47,8 @@ class Charsmap:
         position = 0
         while position < len(text):
             length, replacement = self._longest_rule(text, position)
-            if not length:  # the character stays
-                length = 1
-                while position + length < len(text) and text[position + length] & 0xC0 == 0x80:
-                    length += 1
-                replacement = text[position : position + length]
+            if not length:  # the byte stays; in UTF-8 no rule can begin in the middle of a character
+                length, replacement = 1, text[position : position + 1]
             output += replacement
             position += length
         return output.decode(errors="replace")
@@ -59,20 +56,21 @@ class Charsmap:
     def _longest_rule(self, text: bytes, start: int) -> tuple[int, bytes]:
         """The length of the longest rule that fits at `start` and its replacement; (0, b"") if none does."""
         found, value = 0, 0
-        node = _offset(self._units[0])
+        node, units = self._children(0), self._units
         for position in range(start, len(text)):
             node ^= text[position]
-            if node >= len(self._units) or self._units[node] & 0x800000FF != text[position]:  # not this label
+            if (
+                node >= len(units) or units[node] & 0x800000FF != text[position]
+            ):  # another label: no such child
                 break
-            unit = self._units[node]
-            node ^= _offset(unit)
-            if unit >> 8 & 1 and node < len(self._units):  # a rule ends here; its value is in the leaf
-                found, value = position - start + 1, self._units[node] & 0x7FFFFFFF
+            ends_here = units[node] >> 8 & 1
+            node ^= self._children(node)
+            if ends_here and node < len(units):  # a rule ends here; its value is in the leaf
+                found, value = position - start + 1, units[node] & 0x7FFFFFFF
         if not found:
             return 0, b""
         return found, self._replacements[value : self._replacements.find(b"\0", value)]
 
-
-def _offset(unit: int) -> int:
-    """How far a node's children are, in the sense of exclusive or: 21 bits, times 256 if bit 9 is set."""
-    return unit >> 10 << ((unit & 0x200) >> 6)
+    def _children(self, node: int) -> int:
+        """How far the children of a node are, in the sense of exclusive or: 21 bits, times 256 if bit 9 is set."""
+        return self._units[node] >> 10 << ((self._units[node] & 0x200) >> 6)

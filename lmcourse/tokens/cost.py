@@ -79,6 +79,24 @@ def measure(
     return [VocabularyTime(size, median(lookup[size]), median(output[size])) for size in vocab_sizes]
 
 
+def layer_seconds(
+    tokens: Sequence[int], *, d_model: int = 256, layers: int = 2, device: str = "cpu", rounds: int = 5
+) -> dict[int, float]:
+    """Time torch's Transformer layers on one text of each length in `tokens`; medians, lengths taking turns."""
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(d_model, 4, 4 * d_model, dropout=0.0, batch_first=True)
+    stack = torch.nn.Sequential(*[layer] * layers).to(device).eval()
+    texts = {n: torch.randn(1, n, d_model, device=device) for n in tokens}  # (1, t, d)
+    times: dict[int, list[float]] = {n: [] for n in tokens}
+    with torch.no_grad():
+        for i in range(rounds + 1):
+            for n, x in texts.items():
+                seconds = _seconds(lambda x=x: stack(x), device, repeat=3)
+                if i:  # the first round warms up
+                    times[n].append(seconds)
+    return {n: median(times[n]) for n in tokens}
+
+
 def _seconds(work: Callable[[], Tensor], device: str, repeat: int = 1) -> float:
     if device.startswith("cuda"):
         torch.cuda.synchronize()

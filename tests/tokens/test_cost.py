@@ -35,3 +35,9 @@ def test_each_size_is_measured_and_shown():
     assert [m.vocab_size for m in measured] == [50, 100]
     assert all(m.lookup_seconds > 0 and m.output_seconds > 0 for m in measured)
     assert len(cost.table(measured).splitlines()) == 3
+
+
+def test_layers_are_measured_for_each_length():
+    seconds = cost.layer_seconds([8, 16], d_model=16, layers=1, rounds=1)
+    assert list(seconds) == [8, 16]
+    assert all(value > 0 for value in seconds.values())

@@ -55,19 +55,25 @@ def segmentations(text: str, pieces: PieceScores) -> dict[tuple[str, ...], float
     return found
 
 
-scores = st.floats(-12, -0.01, allow_nan=False)
-models = st.dictionaries(st.text("abc", min_size=1, max_size=4), scores, min_size=1, max_size=12).map(
-    PieceScores
-)
-short_texts = st.text("abcd", min_size=1, max_size=8)  # "d" is never a piece
+log_probabilities = st.floats(-12, -0.01, allow_nan=False)
+
+
+@st.composite
+def texts_with_models(draw) -> tuple[str, PieceScores]:
+    """A short text and pieces, many of which occur in it; a `d` is never a piece."""
+    text = draw(st.text("aaabbcd", min_size=1, max_size=8))
+    inside = {text[a:b] for a in range(len(text)) for b in range(a + 1, min(a + 5, len(text)) + 1)}
+    pieces = draw(st.sets(st.sampled_from(sorted(inside - {"d"} | {"a", "bc"})), min_size=1))
+    return text, PieceScores({piece: draw(log_probabilities) for piece in sorted(pieces)})
 
 
 # --- the lattice against enumeration ---
 
 
 @settings(max_examples=200, deadline=None)
-@given(short_texts, models)
-def test_best_segmentations_are_those_of_enumeration(text, pieces):
+@given(texts_with_models())
+def test_best_segmentations_are_those_of_enumeration(text_and_pieces):
+    text, pieces = text_and_pieces
     everything = segmentations(text, pieces)
     best = viterbi(text, pieces)
     assert everything[tuple(best)] == pytest.approx(max(everything.values()))
@@ -81,8 +87,9 @@ def test_best_segmentations_are_those_of_enumeration(text, pieces):
 
 
 @settings(max_examples=200, deadline=None)
-@given(short_texts, models)
-def test_sums_are_those_of_enumeration(text, pieces):
+@given(texts_with_models())
+def test_sums_are_those_of_enumeration(text_and_pieces):
+    text, pieces = text_and_pieces
     everything = segmentations(text, pieces)
     total = math.log(sum(map(math.exp, everything.values())))
     arcs = lattice(text, pieces)
@@ -100,8 +107,10 @@ def test_sums_are_those_of_enumeration(text, pieces):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.dictionaries(short_texts, st.integers(1, 5), min_size=1, max_size=3), models)
-def test_expected_counts_are_those_of_enumeration(chunks, pieces):
+@given(texts_with_models(), st.text("abd", min_size=1, max_size=5), st.integers(1, 5))
+def test_expected_counts_are_those_of_enumeration(text_and_pieces, other, count):
+    text, pieces = text_and_pieces
+    chunks = {other: 1} | {text: count}
     wanted: Counter[str] = Counter()
     log_likelihood = 0.0
     for chunk, count in chunks.items():
@@ -442,6 +451,11 @@ def test_spaces(options, stream):
     assert tokenizer.encode("") == []
 
 
+def test_the_space_is_a_piece_even_if_the_text_has_none():
+    tokenizer = UnigramTokenizer.train(["boat"], 6, add_dummy_prefix=False)
+    assert tokenizer.decode(tokenizer.encode("bo at")) == "bo at"
+
+
 def test_a_prefix_stands_after_every_special_token(trained):
     assert trained.tokenize("the<s>the") == [*trained.tokenize("the"), "<s>", *trained.tokenize("the")]
     assert trained.decode(trained.encode("the<s>the</s>")) == "the<s>the</s>"
@@ -552,6 +566,13 @@ def test_a_stream_is_cut_as_it_goes(name, osier_bay):
     ) == tokenizer.encode(text)
 
 
+def test_a_text_without_spaces_is_cut_where_no_piece_reaches_across():
+    tokenizer = tokenizer_with("plain")
+    assert tokenizer._safe_cut("abc.abc1ab") == 8  # no piece holds "1a"
+    assert tokenizer._safe_cut("abab") == 2
+    assert tokenizer._safe_cut("中中中") == 0  # one <unk>, however long it gets
+
+
 # --- normalization rules of SentencePiece ---
 
 
@@ -564,7 +585,11 @@ def test_the_rules_do_what_sentence_piece_does(osier_bay):
     for start in range(0, len(signs), 64):
         text = "x".join(signs[start : start + 64])
         assert ours.normalize(text) == theirs.normalize(text)
-    for text in osier_bay[0].splitlines():
+    for text in [
+        *osier_bay[0].splitlines(),
+        "ﾊﾞﾊﾟﾊ e\u0301 e\u0323\u0302 가",
+        "日本語…",
+    ]:  # the longest rule counts
         assert ours.normalize(text) == theirs.normalize(text)
 
 
@@ -595,9 +620,9 @@ def hugging_face(tokenizer: UnigramTokenizer) -> tokenizers.Tokenizer:
 @pytest.mark.parametrize("byte_fallback", [False, True])
 @pytest.mark.parametrize("name", STREAMS)
 @settings(max_examples=100, deadline=None)
-@given(text=st.text(st.sampled_from("   abc.fi1\n\tzﬁ①\x01é中"), max_size=14))
-def test_our_file_means_the_same_to_tokenizers(name, byte_fallback, text):
-    ours = tokenizer_with(name, byte_fallback)
+@given(text=st.text(st.sampled_from("   abc.fi1\n\tzﬁ①\x01é中"), max_size=14), split_at_spaces=st.booleans())
+def test_our_file_means_the_same_to_tokenizers(name, byte_fallback, text, split_at_spaces):
+    ours = tokenizer_with(name, byte_fallback, split_at_spaces)
     theirs = hugging_face(ours)
     ids = theirs.encode(text).ids
     assert ours.encode(text) == ids
@@ -605,6 +630,9 @@ def test_our_file_means_the_same_to_tokenizers(name, byte_fallback, text):
     back = UnigramTokenizer._from_json(as_file(ours))
     assert back.encode(text) == ids
     assert back._model_json() == ours._model_json()
+    assert back.encode("<0x41>") == ours.encode(
+        "<0x41>"
+    )  # text that looks like a byte (they take it for one)
 
 
 def test_a_saved_tokenizer_is_read_by_tokenizers_and_by_us(trained, lines, tmp_path):
