@@ -498,7 +498,7 @@ vocab_tradeoff(rows)
 #
 # Do real machines agree with the formula? The next cell measures lookup and output layer on the device at hand, a GPU if there is one.
 
-# %% tags=["gpu"]
+# %% tags=["gpu", "nbval-ignore-output"]
 import torch
 from lmcourse.tokens import cost
 
@@ -616,11 +616,12 @@ for name, reader in {"characters": chars, "BPE": bpe}.items():
 # Every layer does its work for every token, so time grows with tokens, too; and so does the bill, since services charge by the token. Here are two layers of a
 # Transformer (chapter 05 builds them) on the device at hand:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 seconds = cost.layer_seconds([256, 1024], device=device)
 print("4 times the tokens take more than twice as long:", end=" ")
 print(seconds[1024] > 2 * seconds[256])
 
+# %%
 price = 2.00  # dollars for a million tokens, to have a number
 for name, reader in {"characters": chars, "BPE": bpe}.items():
     million = sum(len(reader.encode(text)) for text in train) / 1e6

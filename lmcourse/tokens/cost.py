@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import torch
 from torch import Tensor
@@ -44,7 +43,7 @@ def output_multiply_adds(tokens: int, vocab_size: int, d_model: int) -> int:
 
 @dataclass(frozen=True)
 class VocabularyTime:
-    """Medians in seconds for one batch of tokens."""
+    """The shortest of the rounds, in seconds, for one batch of tokens."""
 
     vocab_size: int
     lookup_seconds: float
@@ -56,8 +55,8 @@ def measure(
 ) -> list[VocabularyTime]:
     """Time the embedding lookup and the output layer with its softmax for each vocabulary size.
 
-    The sizes take turns in each round, so that a slow spell of the machine touches all of them, and the median
-    of the rounds is kept. Weights are random, float32 on a CPU and bfloat16 on a GPU.
+    The sizes take turns in each round, so that a slow spell of the machine touches all of them, and the shortest
+    time of each is kept: other work on the machine can only add to it. Weights are random, float32 on a CPU and bfloat16 on a GPU.
     """
     generator = torch.Generator().manual_seed(0)
     dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
@@ -76,13 +75,13 @@ def measure(
             if i:  # the first round warms up
                 lookup[size].append(a)
                 output[size].append(b)
-    return [VocabularyTime(size, median(lookup[size]), median(output[size])) for size in vocab_sizes]
+    return [VocabularyTime(size, min(lookup[size]), min(output[size])) for size in vocab_sizes]
 
 
 def layer_seconds(
     tokens: Sequence[int], *, d_model: int = 256, layers: int = 2, device: str = "cpu", rounds: int = 5
 ) -> dict[int, float]:
-    """Time torch's Transformer layers on one text of each length in `tokens`; medians, lengths taking turns."""
+    """Time torch's Transformer layers on one text of each length in `tokens`; the shortest of the rounds, lengths taking turns."""
     torch.manual_seed(0)
     layer = torch.nn.TransformerEncoderLayer(d_model, 4, 4 * d_model, dropout=0.0, batch_first=True)
     stack = torch.nn.Sequential(*[layer] * layers).to(device).eval()
@@ -94,7 +93,7 @@ def layer_seconds(
                 seconds = _seconds(lambda x=x: stack(x), device, repeat=3)
                 if i:  # the first round warms up
                     times[n].append(seconds)
-    return {n: median(times[n]) for n in tokens}
+    return {n: min(times[n]) for n in tokens}
 
 
 def _seconds(work: Callable[[], Tensor], device: str, repeat: int = 1) -> float:

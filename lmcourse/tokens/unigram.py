@@ -65,10 +65,10 @@ class UnigramTokenizer(Tokenizer):
                 raise ValueError(f"'vocab' must have all pieces with scores and all bytes, but not {token!r}")
         self.to_stream = stream or Stream()
         self.byte_fallback = byte_fallback
-        self.split_at_spaces = split_at_spaces
+        self.split_at_spaces = split_at_spaces or self.to_stream.whitespace == "words"
         self.file_vocab = [(token, scores.get(token, 0.0)) for token in sorted(vocab, key=vocab.__getitem__)]
         self.scores = PieceScores(
-            {piece: score for piece, score in scores.items() if not (split_at_spaces and SPACE in piece[1:])}
+            {piece: p for piece, p in scores.items() if not (self.split_at_spaces and SPACE in piece[1:])}
         )
         # Neighbours that stand together inside some piece: between any others, every segmentation has a cut.
         self._neighbours = {piece[i : i + 2] for piece in self.scores for i in range(len(piece) - 1)}

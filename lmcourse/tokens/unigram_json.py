@@ -152,7 +152,7 @@ def _read_stream(spec: Mapping) -> tuple[Stream, bool]:
         case [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁"} as metaspace] if (
             not set(steps) & set("ps") and _scheme(metaspace) == "always"
         ):
-            whitespace, prefix = "words", "always"
+            return Stream(normalization, "always", "words"), True
         case _:
             raise _unread("pre_tokenizer", spec.get("pre_tokenizer"))
     return Stream(normalization, prefix, whitespace), bool(metaspace.get("split", True))

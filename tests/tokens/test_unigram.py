@@ -630,9 +630,8 @@ def test_our_file_means_the_same_to_tokenizers(name, byte_fallback, text, split_
     back = UnigramTokenizer._from_json(as_file(ours))
     assert back.encode(text) == ids
     assert back._model_json() == ours._model_json()
-    assert back.encode("<0x41>") == ours.encode(
-        "<0x41>"
-    )  # text that looks like a byte (they take it for one)
+    if byte_fallback:  # a text that looks like a byte; they take it for one
+        assert back.encode("<0x41>") == ours.encode("<0x41>") != [ours.vocab["<0x41>"]]
 
 
 def test_a_saved_tokenizer_is_read_by_tokenizers_and_by_us(trained, lines, tmp_path):
