@@ -15,7 +15,7 @@ from itertools import groupby
 from os import PathLike
 from typing import SupportsIndex
 
-from lmcourse.tokens.checks import check_special_tokens, check_text
+from lmcourse.tokens.checks import check_ids, check_special_tokens, check_text
 from lmcourse.tokens.special import AddedToken, TokenSplitter
 
 STREAM_BLOCK = 8192  # characters that encode_iterable gathers before it looks for a place to cut
@@ -37,9 +37,8 @@ class Tokenizer(ABC):
         ValueError: two tokens share an id, a special token is empty, named twice or not in `vocab`.
     """
 
-    kept_sections: Mapping[
-        str, dict | None
-    ] = {}  # of a file: what `encode` does not use, for the next `save`
+    # Sections of a file that `encode` makes no use of, kept for the next `save`.
+    kept_sections: Mapping[str, dict | None] = {}
 
     def __init__(
         self, vocab: Mapping[str, int], special_tokens: Sequence[str] = (), unk_token: str | None = None
@@ -57,8 +56,7 @@ class Tokenizer(ABC):
     def _set_added_tokens(self, tokens: Sequence[AddedToken], ids: Mapping[str, int] | None = None) -> None:
         """Make `tokens` the ones that are cut out of a text; `ids` are those that `vocab` lacks."""
         self.vocab.update(ids or {})
-        if len(set(self.vocab.values())) != len(self.vocab) or min(self.vocab.values(), default=0) < 0:
-            raise ValueError(f"'vocab' must give each token an id of its own, >= 0: {_clash(self.vocab)}")
+        check_ids(self.vocab)
         self.special_tokens = tuple(token.content for token in tokens if token.special)
         self.added_tokens = tuple(tokens)
         self._splitter = TokenSplitter(tokens)
@@ -253,14 +251,3 @@ class Tokenizer(ABC):
                 f"'path' must be the file of a {cls.__name__}, got a {type(tokenizer).__name__}: {path}"
             )
         return tokenizer
-
-
-def _clash(vocab: Mapping[str, int]) -> str:
-    owner: dict[int, str] = {}
-    for token, token_id in vocab.items():
-        if token_id < 0:
-            return f"{token!r} has {token_id}"
-        if token_id in owner:
-            return f"{owner[token_id]!r} and {token!r} both have {token_id}"
-        owner[token_id] = token
-    return ""

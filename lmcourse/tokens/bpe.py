@@ -40,7 +40,7 @@ from lmcourse.tokens.split_rules import (
 class BPETokenizer(Tokenizer):
     """Byte-pair encoding over the bytes of UTF-8 (Radford et al. 2019, section 2.2).
 
-    Every one of the 256 bytes is a piece, so any text can be spelt, and `decode(encode(text)) == text`. (With a
+    Every one of the 256 bytes is a piece, so any text can be spelt, and `decode(encode(text)) == text`. (With
     `nfc` the text comes back in that form.) Pieces are written in GPT-2's byte characters: `Ġ` is a space.
 
     Args:
@@ -152,9 +152,8 @@ class BPETokenizer(Tokenizer):
     def _encode_word(self, word: str) -> list[int]:
         if self.ignore_merges and (whole := self._pieces.get(to_byte_characters(word))) is not None:
             return [whole]
-        symbols = (
-            word.encode().decode("latin-1").translate(self._symbol_of_byte)
-        )  # Latin-1 reads byte b as chr(b)
+        as_latin_1 = word.encode().decode("latin-1")  # reads byte b as character number b
+        symbols = as_latin_1.translate(self._symbol_of_byte)
         return list(map(ord, self._merger.merge(symbols)))
 
     def _safe_cut(self, text: str) -> int:

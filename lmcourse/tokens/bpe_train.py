@@ -77,7 +77,8 @@ class _PairIndex:
     def __init__(self, words: list[str], word_counts: list[int]) -> None:
         self.words, self.word_counts = words, word_counts
         self.counts: dict[str, int] = defaultdict(int)
-        self.places: dict[str, list[int]] = defaultdict(list)  # indices of words; some may have lost the pair
+        # An index of a word for each occurrence of the pair in it; some occurrences may be gone by now.
+        self.places: dict[str, list[int]] = defaultdict(list)
         for place, (word, count) in enumerate(zip(words, word_counts, strict=True)):
             for pair in map(add, word, word[1:]):
                 self.counts[pair] += count
@@ -92,10 +93,7 @@ class _PairIndex:
             word, count = words[place], self.word_counts[place]
             at = word.find(pair)
             if at < 0:
-                continue
-            if word.find(pair, at + 1) >= 0:
-                born |= self._recount(place, pair, new)
-                continue
+                continue  # what was here has been merged with another neighbour
             if at > 0:
                 before = word[at - 1]
                 counts[before + left] -= count
@@ -109,18 +107,4 @@ class _PairIndex:
                 places[new + after].append(place)
                 born.add(new + after)
             words[place] = word[:at] + new + word[at + 2 :]
-        counts[pair] = 0
-        return born
-
-    def _recount(self, place: int, pair: str, new: str) -> set[str]:
-        """The case of several occurrences in one word, which may touch: take the old pairs off, put the new on."""
-        old, count = self.words[place], self.word_counts[place]
-        word = self.words[place] = old.replace(pair, new)
-        for each in map(add, old, old[1:]):
-            self.counts[each] -= count
-        for each in map(add, word, word[1:]):
-            self.counts[each] += count
-        born = {each for each in map(add, word, word[1:]) if new in each}
-        for each in born:
-            self.places[each].append(place)
         return born

@@ -1,6 +1,9 @@
 """The checks that all tokenizers share: each error names the argument, what is wanted and what came."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+HIGHEST_ID = sys.maxunicode  # the modules on BPE hold the piece with id n as the character number n
 
 
 def check_text(text: str, name: str = "text") -> str:
@@ -55,6 +58,19 @@ def check_vocab_size(vocab_size: int, smallest: int, reason: str) -> int:
     if vocab_size < smallest:
         raise ValueError(f"'vocab_size' must be at least {smallest} ({reason}), got {vocab_size}")
     return vocab_size
+
+
+def check_ids(vocab: Mapping[str, int]) -> None:
+    """Raise ValueError if two tokens share an id, or if an id is negative or beyond any vocabulary's size."""
+    owner: dict[int, str] = {}
+    for token, token_id in vocab.items():
+        if token_id in owner or not 0 <= token_id <= HIGHEST_ID:
+            also = f", as {owner[token_id]!r} has" if token_id in owner else ""
+            raise ValueError(
+                f"'vocab' must give each token an id of its own, 0 to {HIGHEST_ID}, "
+                f"got {token!r}: {token_id}{also}"
+            )
+        owner[token_id] = token
 
 
 def shorten(value: object, length: int = 60) -> str:

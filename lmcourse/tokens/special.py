@@ -8,6 +8,7 @@ from dataclasses import dataclass
 WHITE_SPACE = "".join(
     sign for sign in map(chr, range(0x3001)) if sign.isspace() and not 28 <= ord(sign) <= 31
 )
+_white_space = re.compile(f"[{re.escape(WHITE_SPACE)}]*")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class TokenSplitter:
             if token.lstrip:
                 start = done + len(text[done:start].rstrip(WHITE_SPACE))
             if token.rstrip:
-                stop = len(text) - len(text[stop:].lstrip(WHITE_SPACE))
+                stop = _white_space.match(text, stop).end()
                 if stop == len(text) and not final:  # more white space may come
                     sure = start
                     break

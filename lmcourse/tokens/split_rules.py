@@ -24,10 +24,16 @@ _KNOWN_CUTS = {*_COVERING, DIGIT_PATTERN, DIGITS_PATTERN}  # see `safe_cut`
 _SAFE_PLACE = regex.compile(r"(?r)(?<=\S)(?= )|(?<=\S\n)(?=\S)")
 
 # What `regex` and Oniguruma, the engine of `tokenizers`, read alike. Whatever else a pattern has (anchors,
-# look-behind, classes with && or [[:...:]]) may mean something else there, so a file with it is refused.
+# look-behind, classes with && or [[:...:]], other words in any case) may mean something else there, so it is refused.
 _SAME_IN_BOTH_ENGINES = regex.compile(
-    r"(?:\(\?i:|\(\?:|\(\?=|\(\?!|\)|\||[?*+]{1,2}|\{\d*,?\d*\}[?+]?|\[\^?(?:\\.(?:\{\^?\w+\})?|(?!&&)[^\[\]\\])+\]"
-    r"|\\[pP]\{\^?\w+\}|\\[sSdDrnt]|\\[^\w]|[^()\[\]{}|?*+.^$\\])+"
+    r"""(?x)(?:
+      \(\?i:(?:'s\|'t\|'re\|'ve\|'m\|'ll\|'d|\[sdmt\]\|ll\|ve\|re)\)   # contractions in any case
+    | \((?:\?:|\?=|\?!) | \) | \|                                      # groups that capture nothing
+    | (?:[?*+][?+]?|\{\d+(?:,\d*)?\})(?![?*+{])                        # repetitions
+    | \[\^?(?:\\.(?:\{\^?\w+\})? | (?!&&)[^\[\]\\])+\]                 # classes
+    | \\[pP]\{\^?\w+\} | \\[sSdDrnt] | \\[^\w]                         # classes of Unicode, escapes
+    | [^()\[\]{}|?*+.^$\\]                                             # any other sign stands for itself
+    )++"""
 )
 
 

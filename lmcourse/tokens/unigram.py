@@ -42,6 +42,12 @@ class UnigramTokenizer(Tokenizer):
         stream: how the text is prepared.
         split_at_spaces: whether pieces with a `▁` inside are left unused. (Training makes none.)
 
+    >>> scores = {"▁": -2.0, "▁boat": -3.0, "s": -4.0, "▁boats": -6.0}
+    >>> vocab = {token: i for i, token in enumerate(["<unk>", *scores])}
+    >>> tokenizer = UnigramTokenizer(vocab, scores)
+    >>> tokenizer.tokenize("boats boat?"), tokenizer.decode(tokenizer.encode("boats boat?"))
+    (['▁boats', '▁boat', '<unk>'], 'boats boat<unk>')
+
     Raises:
         ValueError: the ids are not 0 to n - 1, or a piece or byte is not in `vocab`.
     """
@@ -93,6 +99,9 @@ class UnigramTokenizer(Tokenizer):
         Pieces come in the order of their probability. (The vocabulary is smaller if the text has too few
         substrings that occur twice.)
 
+        >>> UnigramTokenizer.train(["a boat, a boat, a boat"], 20).tokenize("a boat")
+        ['▁a', '▁boat']
+
         Raises:
             ValueError: no text, or `vocab_size` below special tokens + bytes + alphabet.
         """
@@ -124,7 +133,8 @@ class UnigramTokenizer(Tokenizer):
             chunks, vocab_size - len(reserved), max_length=max_piece_length, progress=progress
         )
         # Normalization may spell a special token where there was none: that is no piece.
-        scores = {piece: score for piece, score in scores.items() if piece not in special_tokens}
+        # Rounded, for the last digits of a logarithm differ from one processor to the next.
+        scores = {p: round(score, 6) for p, score in scores.items() if p not in special_tokens}
         return cls(
             {token: i for i, token in enumerate([*reserved, *scores])},
             scores,

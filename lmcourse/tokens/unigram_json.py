@@ -40,31 +40,28 @@ def unigram_sections(
     if stream.dummy_prefix == "always" and not words:
         steps.append(_PREPEND)  # Metaspace would not put one in front of a space
 
-    def metaspace(scheme: str) -> dict:
-        return {
-            "type": "Metaspace",
-            "replacement": SPACE,
-            "prepend_scheme": scheme,
-            "split": split_at_spaces,
-        }
-
-    pre_tokenizer = metaspace("always" if words or stream.dummy_prefix == "unless_space" else "never")
+    pre_tokenizer: dict = {
+        "type": "Metaspace",
+        "replacement": SPACE,
+        "prepend_scheme": "always" if words or stream.dummy_prefix == "unless_space" else "never",
+        "split": split_at_spaces,
+    }
     if words:
         pre_tokenizer = {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, pre_tokenizer]}
-    decoder = metaspace("never" if stream.dummy_prefix == "never" else "always")
-    if byte_fallback:  # the bytes of a ▁ are not a space, so spaces come first
-        decoders = [
-            {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
-            {"type": "ByteFallback"},
-            {"type": "Fuse"},
-        ]
-        if stream.dummy_prefix != "never":
-            decoders.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
-        decoder = {"type": "Sequence", "decoders": decoders}
+    decoders = [
+        {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
+        {"type": "ByteFallback"},  # after the spaces: the bytes of a ▁ are not one
+        {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+    ]
+    if not byte_fallback:
+        del decoders[1]
+    if stream.dummy_prefix == "never":
+        del decoders[-1]
     return {
         "normalizer": {"type": "Sequence", "normalizers": steps} if steps else None,
         "pre_tokenizer": pre_tokenizer,
-        "decoder": decoder,
+        "decoder": {"type": "Sequence", "decoders": decoders},
         "model": {
             "type": "Unigram",
             "unk_id": unk_id,

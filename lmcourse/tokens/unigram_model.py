@@ -156,7 +156,12 @@ def forward(arcs: Arcs) -> list[float]:
 
 
 def backward(arcs: Arcs) -> list[float]:
-    """beta[k] = log of the summed probability of all segmentations of text[k:]; beta[0] = log P(text)."""
+    """beta[k] = log of the summed probability of all segmentations of text[k:]; beta[0] = log P(text).
+
+    >>> pieces = {"a": math.log(0.5), "b": math.log(0.25), "ab": math.log(0.25)}
+    >>> [round(math.exp(beta), 6) for beta in backward(lattice("ab", pieces))]
+    [0.375, 0.25, 1.0]
+    """
     outgoing: list[list[float]] = [[] for _ in arcs]
     outgoing[-1] = [0.0]
     beta = [0.0] * len(arcs)
@@ -181,6 +186,9 @@ def sample(
     last piece, the piece before it, ... each in proportion to what it contributed. alpha=1 is the model's own
     distribution, alpha=0 makes all segmentations equally probable, a large alpha comes close to `viterbi`.
     Source: Kudo 2018, section 3.3.
+
+    >>> sample("abab", {"a": -1.0, "b": -2.0, "ab": -2.5}, alpha=1.0, generator=random.Random(0))
+    ['ab', 'a', 'b']
 
     Raises:
         ValueError: `alpha` is negative or not finite. TypeError: `generator` is not a `random.Random`.

@@ -70,6 +70,9 @@ def maximize(counts: Mapping[str, int | float], character_floor: float = 0.0) ->
     A count of a single character below `character_floor` is raised to it. With 0 this is the exact M-step, which
     never lowers the likelihood. (So it is in Kudo's paper; SentencePiece takes exp(digamma(count)) instead of
     the count, which presses rare pieces further down.)
+
+    >>> {piece: round(math.exp(score), 3) for piece, score in maximize({"a": 1.0, "ab": 3.0, "b": 0.0}).items()}
+    {'a': 0.25, 'ab': 0.75}
     """
     return _normalized(
         {
@@ -85,6 +88,9 @@ def removal_losses(counts: Mapping[str, int | float], pieces: PieceScores) -> di
 
     Wherever it was used, the best segmentation of its characters into other pieces takes its place:
     loss = count(piece) * (log p(piece) - log p(best other segmentation)).
+
+    >>> removal_losses({"ab": 4.0}, PieceScores({"a": -2.0, "b": -3.0, "ab": -2.5}))
+    {'ab': 10.0}
     """
     losses = {}
     for piece, score in pieces.items():
@@ -95,7 +101,12 @@ def removal_losses(counts: Mapping[str, int | float], pieces: PieceScores) -> di
 
 
 def prune(pieces: PieceScores, counts: Mapping[str, int | float], size: int) -> PieceScores:
-    """The characters and, of the longer pieces in use, those that would be missed most: `size` at most in all."""
+    """The characters and, of the longer pieces in use, those that would be missed most: `size` at most in all.
+
+    >>> pieces = PieceScores({"a": -2.0, "b": -3.0, "ab": -2.5, "aa": -3.9})
+    >>> sorted(prune(pieces, {"a": 1.0, "b": 1.0, "ab": 4.0, "aa": 4.0}, size=3))
+    ['a', 'ab', 'b']
+    """
     kept = [piece for piece in pieces if len(piece) == 1]
     losses = removal_losses(counts, pieces)
     losses = {piece: loss for piece, loss in losses.items() if counts[piece] >= MIN_COUNT}
@@ -110,6 +121,9 @@ def train_unigram(
 
     Each round is `iterations` times expectation-maximization and then pruning, until `size` is reached; after
     that, as many times again with the pieces that are left.
+
+    >>> list(train_unigram({"▁boat": 5, "▁boats": 2}, size=7))[0]
+    '▁boat'
 
     Raises:
         ValueError: there are more than `size` different characters.

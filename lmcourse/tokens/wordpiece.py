@@ -60,6 +60,14 @@ class WordPieceTokenizer(Tokenizer):
         lowercase, strip_accents: see `bert_normalize`.
         max_input_chars_per_word: a longer word is unknown (which bounds the time that `longest_match` takes).
         cleanup: whether `decode` leaves out those spaces before `. ? ! ,`.
+
+    >>> vocab = {piece: i for i, piece in enumerate(["[UNK]", "the", "boat", "##s", "."])}
+    >>> tokenizer = WordPieceTokenizer(vocab)
+    >>> tokenizer.tokenize("The boats."), tokenizer.decode(tokenizer.encode("The boats."))
+    (['the', 'boat', '##s', '.'], 'the boats.')
+
+    Raises:
+        ValueError: `unk_token` or a special token is not in `vocab`, or two tokens share an id.
     """
 
     def __init__(

@@ -7,9 +7,9 @@ if they met by chance:
 
 Where does it come from? Merging a and b changes the log-likelihood of the text under a unigram model by about
 log p(ab) - log p(a) - log p(b) for each occurrence of the pair, and with p = count / total that is the log of
-this score plus a constant. "Choose the new word unit ... that increases the likelihood on the training data the
-most" is all that Schuster & Nakajima, "Japanese and Korean Voice Search" (ICASSP 2012), section 3, say; Google's
-trainer was never published. (The `WordPieceTrainer` of the `tokenizers` library ranks pairs by count, as BPE does.)
+this score plus a constant. Adding the unit that raises the likelihood of the training text most is the criterion
+of Schuster & Nakajima, "Japanese and Korean Voice Search" (ICASSP 2012). Google's trainer was never published, so
+the formula is a reconstruction. (`WordPieceTrainer` of the `tokenizers` library ranks pairs by count, as BPE does.)
 
 The score has no sense of quantity: two characters that occur once in the whole text, side by side, get the
 highest score there is, 1. `min_frequency` keeps such pairs out; see `train_wordpiece`.
@@ -165,7 +165,7 @@ def train_wordpiece(
         for pair in merges(word_counts, min_frequency):
             if len(pieces) >= size:
                 break
-            # Two pairs may spell the same piece: "a" + "##bc" and "ab" + "##c".
+            # Should two pairs spell the same piece ("a" + "##bc", "ab" + "##c"), it counts once.
             if join_pair(pair) not in pieces:
                 pieces[join_pair(pair)] = None
                 bar.update()

@@ -74,8 +74,6 @@ def _count(
         for part, is_token in splitter.split(text)[0]:
             if not is_token:
                 counts.update(pattern.findall(part))
-    for token in special_tokens:  # a special token that looks like a word stays a special token
-        counts.pop(token, None)
     return counts
 
 

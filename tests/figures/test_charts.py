@@ -14,7 +14,15 @@ def keep_open(monkeypatch):
 
 
 def test_curves_draw_each_series_and_name_it():
-    curves([1, 10, 100], {"a": [3, 2, 1], "b": [4, 4, 4]}, xlabel="x", ylabel="y", title="t", log_x=True, y_from=0)
+    curves(
+        [1, 10, 100],
+        {"a": [3, 2, 1], "b": [4, 4, 4]},
+        xlabel="x",
+        ylabel="y",
+        title="t",
+        log_x=True,
+        y_from=0,
+    )
     ax = plt.gca()
     assert [list(line.get_ydata()) for line in ax.get_lines()] == [[3, 2, 1], [4, 4, 4]]
     assert {text.get_text() for text in ax.texts} == {"a", "b"}

@@ -80,10 +80,8 @@ def hf_sentencepiece_bpe(texts: list[str], vocab_size: int) -> tokenizers.Tokeni
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, show_progress=False, limit_alphabet=70)
     trained.train_from_iterator(texts, trainer)
     learnt = [token for token, _ in sorted(trained.get_vocab().items(), key=lambda item: item[1])]
-    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *learnt]
-    merges = [
-        tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in bpe_merges(trained)
-    ]
+    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *learnt, "▁▁", "▁▁▁▁"]
+    merges = [("▁", "▁"), ("▁▁", "▁▁"), *bpe_merges(trained)]
     tokenizer = tokenizers.Tokenizer(
         models.BPE(
             vocab={piece: number for number, piece in enumerate(pieces)},

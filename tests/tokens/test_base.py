@@ -5,12 +5,12 @@ import pickle
 import re
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import accumulate, cycle, islice, pairwise
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lmcourse.tokens import AddedToken, BPETokenizer, CharTokenizer, SplitRule, Tokenizer, WordTokenizer, base
@@ -24,13 +24,14 @@ SPECIAL = ["<pad>", "<eos>", "<eos><eos>", "<unk>"]
 
 
 def _bpe(**options) -> BPETokenizer:
-    merges = BPETokenizer.train([FIXTURE * 3], 500).merges
+    """With merges of white space and signs too, so that another cut into words shows in the ids."""
+    odd = r"  |   | \n|\n\n|\n | \n |'l|'ll| '|.\n| .|11|111|l'|\na".replace(r"\n", "\n").split("|")
+    merges = BPETokenizer.train([FIXTURE * 3, *(piece * 2 for piece in odd * 3)], 700).merges
     return BPETokenizer(merges, SPECIAL, **options)
 
 
-def _stripping() -> BPETokenizer:
+def _stripping(tokenizer: Tokenizer) -> Tokenizer:
     """With tokens that swallow the white space beside them, as some models' files have them."""
-    tokenizer = _bpe()
     left, right = AddedToken("<pad>", lstrip=True), AddedToken("<eos>", rstrip=True)
     tokenizer._set_added_tokens([left, right])
     return tokenizer
@@ -49,9 +50,12 @@ KINDS = {
     "gpt4": lambda: _bpe(rules=[SplitRule(GPT4_PATTERN)]),
     "qwen": lambda: _bpe(rules=[SplitRule(QWEN_PATTERN)], nfc=True),
     "starcoder": lambda: _bpe(rules=[SplitRule(DIGIT_PATTERN), SplitRule(GPT2_PATTERN)]),
-    "unknown pattern": lambda: _bpe(rules=[SplitRule(r"\p{L}+|\s+\S")]),
+    "unknown pattern": lambda: BPETokenizer(
+        [("a", "Ġ"), ("aĠ", "a")], SPECIAL, rules=[SplitRule(r"a a|\s+\S")]
+    ),
     "prefix space": lambda: _bpe(add_prefix_space=True),
-    "stripping": _stripping,
+    "stripping": lambda: _stripping(_bpe()),
+    "stripping characters": lambda: _stripping(CharTokenizer.train([FIXTURE], 500, SPECIAL)),
     "phi": _of_phi,
 }
 
@@ -71,6 +75,39 @@ def test_a_stream_gives_the_ids_of_the_whole_text(tokenizer, text, cuts, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "STREAM_BLOCK", block)  # look for a place to cut after every few characters
         assert list(tokenizer.encode_iterable(chunks)) == tokenizer.encode(text)
+
+
+crumbs = st.sampled_from(
+    [*"aaa     \n\n\n'l1.", "a a", "<eos>", "<eos><eos>", "<eos", "<pad>", "<s>", "</s>"]
+)
+dense_text = st.lists(crumbs, max_size=40).map("".join)
+
+
+@example(text="a a..........", sizes=[1])
+@given(text=dense_text, sizes=st.lists(st.integers(1, 4), min_size=1, max_size=10))
+def test_a_stream_of_crumbs_gives_the_ids_of_the_whole_text(tokenizer, text, sizes):
+    """Special tokens, white space and contractions, cut almost everywhere."""
+    ends = list(
+        accumulate(islice(cycle(sizes), len(text)), lambda end, size: min(end + size, len(text)), initial=0)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "STREAM_BLOCK", 1)
+        chunks = [text[start:end] for start, end in pairwise(ends)]
+        assert list(tokenizer.encode_iterable(chunks)) == tokenizer.encode(text)
+
+
+def test_a_stream_without_a_place_to_cut_is_not_read_anew_for_every_chunk(monkeypatch):
+    monkeypatch.setattr(base, "STREAM_BLOCK", 10)
+    tokenizer, looked_at = KINDS["gpt2"](), 0
+
+    def count(text):
+        nonlocal looked_at
+        looked_at += len(text)
+        return 0
+
+    monkeypatch.setattr(tokenizer, "_safe_cut", count)
+    assert len(list(tokenizer.encode_iterable("a" for _ in range(5000)))) > 0
+    assert looked_at < 4 * 5000
 
 
 @pytest.mark.parametrize("kind", ["characters", "words", "gpt2", "gpt4", "qwen", "starcoder", "phi"])
@@ -124,6 +161,13 @@ def test_special_tokens_are_found_leftmost_and_longest(text, tokens):
             at, run = at + 1, run + text[at]
     parts += [(run, False)] * bool(run)
     assert TokenSplitter(map(AddedToken, tokens)).split(text)[0] == parts
+
+
+def test_white_space_that_a_token_has_swallowed_is_gone_for_the_next_one():
+    splitter = TokenSplitter(
+        [AddedToken("<a>", rstrip=True), AddedToken("\n<b>"), AddedToken("<c>", lstrip=True)]
+    )
+    assert splitter.split("<a> \n<b> <c>")[0] == [("<a>", True), ("<b>", False), ("<c>", True)]
 
 
 def test_special_tokens_are_never_split_and_can_be_hidden(tokenizer):
@@ -238,13 +282,9 @@ def test_bad_training_arguments_are_refused_by_name(kind, arguments, message):
 @pytest.mark.parametrize(
     ("vocab", "special_tokens", "unk_token", "message"),
     [
-        (
-            {"a": 0, "b": 0},
-            (),
-            None,
-            "'vocab' must give each token an id of its own, >= 0: 'a' and 'b' both have 0",
-        ),
-        ({"a": -1}, (), None, "'a' has -1"),
+        ({"a": 0, "b": 0}, (), None, "an id of its own, 0 to 1114111, got 'b': 0, as 'a' has"),
+        ({"a": -1}, (), None, "an id of its own, 0 to 1114111, got 'a': -1"),
+        ({"a": 10**12}, (), None, "an id of its own, 0 to 1114111, got 'a': 1000000000000"),
         ({"a": 0}, ["<pad>"], None, "'special_tokens' must be in the vocabulary of 1 tokens, got '<pad>'"),
         ({"a": 0}, (), "<unk>", "'unk_token' must be in the vocabulary of 1 tokens, got '<unk>'"),
     ],

@@ -108,6 +108,18 @@ def _phi3() -> tokenizers.Tokenizer:
     return hf_sentencepiece_bpe(TEXTS, 400)
 
 
+def _phi3_without_prefix() -> tokenizers.Tokenizer:
+    """No space in front, whole texts that are pieces taken whole, and a piece with a space at its end."""
+    spec = json.loads(_phi3().to_str())
+    spec["normalizer"] = spec["normalizer"]["normalizers"][1]
+    spec["decoder"]["decoders"].pop()
+    model = spec["model"]
+    model["vocab"] |= {"e▁": len(model["vocab"]), "▁lamp.": len(model["vocab"]) + 1}
+    model["merges"].insert(0, ["e", "▁"])
+    model["ignore_merges"] = True
+    return tokenizers.Tokenizer.from_str(json.dumps(spec))
+
+
 def _bert() -> tokenizers.Tokenizer:
     tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -138,6 +150,7 @@ THEIRS = {
     "starcoder": (_starcoder, BPETokenizer),
     "roberta": (_roberta, BPETokenizer),
     "phi3": (_phi3, ByteFallbackBPETokenizer),
+    "phi3 without prefix": (_phi3_without_prefix, ByteFallbackBPETokenizer),
     "bert": (_bert, WordPieceTokenizer),
     "t5": (_t5, UnigramTokenizer),
 }
@@ -248,6 +261,7 @@ def test_vocabularies_and_special_tokens_are_those_of_the_file(theirs):
     assert ours.vocab == tokenizer.get_vocab(with_added_tokens=True)
     added = tokenizer.get_added_tokens_decoder()
     assert {ours.vocab[token] for token in ours.special_tokens} == {i for i in added if added[i].special}
+    assert _read(_saved(ours)).added_tokens == ours.added_tokens
 
 
 @given(text=any_text)
@@ -265,6 +279,29 @@ def test_older_files_without_a_type_and_with_merges_as_text_are_read():
     del model["type"]
     model["merges"] = [" ".join(merge) for merge in bpe_merges(_gpt2())]
     assert tokenizer_from_json(spec).encode(FIXTURE) == _gpt2().encode(FIXTURE).ids
+
+
+def test_an_added_token_is_no_piece_of_a_word():
+    theirs = _llama3()
+    theirs.add_tokens([tokenizers.AddedToken("Ġqzx", special=False)])  # four letters of text, not " qzx"
+    ours = _read(theirs)
+    for text in ("one qzx Ġqzx", " qzx"):
+        assert ours.encode(text) == theirs.encode(text).ids
+
+
+def test_a_piece_that_is_not_spelt_in_byte_characters_shows_itself():
+    spec = json.loads(_gpt2().to_str())
+    number = spec["model"]["vocab"]["two words"] = len(spec["model"]["vocab"])
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(spec))
+    ids = [number, *theirs.encode(" é").ids]
+    assert tokenizer_from_json(spec).decode(ids) == theirs.decode(ids) == "two words é"
+
+
+def test_whole_texts_that_are_pieces_are_taken_whole_where_the_file_says_so():
+    theirs = _phi3_without_prefix()
+    for text in (" lamp.", "e ", "the e "):
+        assert _read(theirs).encode(text) == theirs.encode(text).ids
+    assert _read(theirs).tokenize(" lamp.") == ["▁lamp."]
 
 
 def test_ids_that_leave_gaps_are_kept():
@@ -307,7 +344,7 @@ WHOLE_WORD = {"id": 0, "content": "<eos>", "single_word": True, "special": True}
         (lambda: _changed("decoder", {"type": "Fuse"}), "'decoder' must be ByteLevel"),
         (lambda: _changed("added_tokens", [WHOLE_WORD]), "single_word=true for '<eos>'"),
         (lambda: _changed("added_tokens", [{"id": 3, "content": "<eos>"}]), "'<eos>' the id 3, 'model' gives 0"),
-        (lambda: _changed("added_tokens", [{"id": 9, "content": "<a>"}]), "'<a>' both have 9"),
+        (lambda: _changed("added_tokens", [{"id": 9, "content": "<a>"}]), "got '<a>': 9, as ')' has"),
         (lambda: _changed("added_tokens", [{"id": 9, "content": ""}]), "'added_tokens' must be different and not empty"),
         (lambda: _changed("model.vocab", ["a"]), "'vocab' must be an object, got ['a']"),
         (lambda: _changed("model.vocab", {"a": "0"}), "'vocab' must map tokens to ids >= 0, got 'a': '0'"),
@@ -368,7 +405,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", OURS)
 def test_a_damaged_file_is_an_error_that_names_it_or_still_a_tokenizer(kind, tmp_path):
-    """Any one value replaced by something else: never another exception than ValueError."""
+    """Any one value gone or replaced: never another exception than ValueError."""
     path = tmp_path / "t.json"
     OURS[kind]().save(path)
     spec = json.loads(path.read_text())
@@ -377,6 +414,8 @@ def test_a_damaged_file_is_an_error_that_names_it_or_still_a_tokenizer(kind, tmp
         damaged = json.loads(json.dumps(spec))
         place, name = _some_place(damaged, rng)
         place[name] = rng.choice([None, 7, -1, "x", [], {}, [[]], {"a": None}, True])
+        if rng.random() < 0.3:
+            del place[name]
         path.write_text(json.dumps(damaged))
         try:
             tokenizer = Tokenizer.load(path)

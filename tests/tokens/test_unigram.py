@@ -673,6 +673,12 @@ def test_a_file_like_that_of_flan_t5_is_read(lines, trained):
     [
         ("normalizer", {"type": "Lowercase"}, "normalizer.*Lowercase"),
         ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "AAAA"}, "precompiled_charsmap"),
+        (
+            "normalizer",
+            {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, {"type": "NFKC"}]},
+            "normalizer.*NFKC",
+        ),
+        ("pre_tokenizer", None, "pre_tokenizer"),
         ("pre_tokenizer", {"type": "ByteLevel"}, "pre_tokenizer.*ByteLevel"),
         (
             "pre_tokenizer",

@@ -222,7 +222,7 @@ def spelling_vocab(text: str) -> dict[str, int]:
 @settings(max_examples=300, deadline=None)
 @example("ΟΔΟΣ ΣΑΣ.", True, None)  # str.lower() would write the last sigma of a word in another way
 @example("a\ufffdb\x00c\u200bd", True, None)
-@example("a豈b更", False, None)  # Chinese characters of the compatibility block
+@example("a\uf900b\uf901", False, None)  # Chinese characters of the compatibility block
 @example("İstanbul ẞtraße ŉ", True, False)
 @given(unicode_text, st.booleans(), st.sampled_from([None, True, False]))
 def test_ids_equal_those_of_tokenizers_on_any_text(text, lowercase, strip_accents):
