@@ -53,8 +53,10 @@ class Exercise:
 
     `cases(rng)` yields edge cases first and then random ones without end; `visible` of them go to the student,
     `hidden` of them are asked in grading, from another seed. `allow` names modules an answer may use beyond the
-    usual ones. `secret` keeps expected values out of the student's copy (predictions). `collect` runs an iterator
-    through and judges the list. `may_mutate` lets an answer change its arguments.
+    usual ones. `secret` keeps expected values out of the student's copy (predictions). `may_mutate`
+    lets an answer change its arguments. For answers that yield: collect="list" runs the iterator through and
+    judges the list; collect="stream" also hands the first argument over as an iterator, and judges after how
+    many items taken from it each text, number or whatever was yielded.
     """
 
     name: str
@@ -67,10 +69,14 @@ class Exercise:
     hidden: int = 30
     allow: tuple[str, ...] = ()
     secret: bool = False
-    collect: bool = False
+    collect: str = ""
     may_mutate: bool = False
     mistakes: list[Mistake] = field(default_factory=list)
     alternatives: list[Callable[..., Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.collect not in ("", "list", "stream"):
+            raise ValueError(f"'collect' must be '', 'list' or 'stream', got {self.collect!r}")
 
     def mistake(self, hint: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a wrong implementation with its hint."""

@@ -77,6 +77,23 @@ def difference(expected: Any, got: Any, how: Compare, where: str = "the result")
     return None
 
 
+def stream_difference(expected: Any, got: Any, how: Compare, what: str) -> str | None:
+    """Return what differs first in what was yielded, or when, or None. Both are lists of (item, number taken of `what`).
+
+    >>> stream_difference([("ab", 1), ("c", 3)], [("ab", 3), ("c", 3)], exact(), "tokens")
+    "yielded 'ab' only after 3 tokens were taken, expected after 1"
+    """
+    found = difference([item for item, _ in expected], [item for item, _ in got], how)
+    if found is not None:
+        return found
+    for (item, due), (_, taken) in zip(expected, got, strict=True):
+        if taken > due:
+            return f"yielded {short(item)} only after {taken} {what} were taken, expected after {due}"
+        if taken < due:
+            return f"yielded {short(item)} too early: {taken} of the {what} had been taken, expected {due}"
+    return None
+
+
 def _tensor_difference(expected: torch.Tensor, got: Any, how: Compare, where: str) -> str | None:
     if not isinstance(got, torch.Tensor):
         return f"{where} is a {type(got).__name__}, expected a tensor of shape {tuple(expected.shape)}"

@@ -10,7 +10,7 @@ import linecache
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,24 +24,49 @@ class TookTooLong(Exception):
     """The call did not come back within its time limit."""
 
 
+class Stream:
+    """An iterator over `items` that counts how many have been taken, and is nothing more: no length, no index."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = iter(items)
+        self.taken = 0
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Any:
+        item = next(self._items)
+        self.taken += 1
+        return item
+
+
 def call_packed(
-    function: Callable[..., Any], packed_args: bytes, *, collect: bool = False, seconds: float = TIME_LIMIT
+    function: Callable[..., Any], packed_args: bytes, *, collect: str = "", seconds: float = TIME_LIMIT
 ) -> bytes:
     """Call `function` on a packed `(args, kwargs)` and return its packed outcome.
 
     An outcome is a dict. `kind` is "returned" (with `value`, and `mutated`: whether an argument was changed),
     "raised" (with `error`: the names of the exception's classes, `message`, `trace`) or "unreadable"
-    (`message`: why the value cannot be judged). With `collect` an iterator is run through and becomes a list.
+    (`message`: why the value cannot be judged).
+
+    With collect="list" an iterator is run through and becomes a list. With collect="stream" the first argument
+    is handed over as a `Stream`, too, and each item comes with how many had been taken from it by then.
 
     >>> unpack(call_packed(lambda x: x + 1, pack(((41,), {}))))["value"]
     42
+    >>> unpack(call_packed(lambda words: map(str.upper, words), pack(((["a", "b"],), {})), collect="stream"))["value"]
+    [('A', 1), ('B', 2)]
     """
     args, kwargs = unpack(packed_args)
     try:
         with time_limit(seconds):
-            value = function(*args, **kwargs)
-            if collect:
-                value = _collected(value)
+            if collect == "stream":
+                stream = Stream(args[0])
+                value = [(item, stream.taken) for item in _items(function(stream, *args[1:], **kwargs))]
+            else:
+                value = function(*args, **kwargs)
+                if collect:
+                    value = list(_items(value))
     # A student's SystemExit must not end the notebook's kernel either; a stop by hand must.
     except KeyboardInterrupt:
         raise
@@ -61,10 +86,10 @@ def call_packed(
         return pack({"kind": "unreadable", "message": str(error).replace("value", "the result", 1)})
 
 
-def _collected(value: Any) -> list[Any]:
+def _items(value: Any) -> Iterator[Any]:
     if not isinstance(value, Iterator):
         raise TypeError(f"expected an iterator (use yield), got a {type(value).__name__}")
-    return list(itertools.islice(value, _MAX_ITEMS))
+    return itertools.islice(value, _MAX_ITEMS)
 
 
 def _message(error: BaseException) -> str:

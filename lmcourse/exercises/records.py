@@ -39,7 +39,7 @@ class ExerciseRecord:
     compare: Compare
     hints: list[str]
     allow: list[str]
-    collect: bool
+    collect: str
     may_mutate: bool
     cases: list[Case] = field(repr=False)
 
@@ -71,11 +71,11 @@ def _raw(text: str | None) -> bytes | None:
 
 def to_json(record: ChapterRecord) -> str:
     """Return the record as deterministic JSON text, a case a line so that changes can be read."""
-    exercises = []
-    for e in record.exercises:
+    lines = [f'{{"format": {FORMAT}, "chapter": {json.dumps(record.chapter)}, "exercises": [']
+    for number, e in enumerate(record.exercises):
         entry = {k: v for k, v in vars(e).items() if k not in ("cases", "compare")}
         entry["compare"] = e.compare.to_json()
-        entry["cases"] = [
+        cases = [
             {
                 "about": c.about,
                 "args": _b64(c.packed_args),
@@ -85,8 +85,10 @@ def to_json(record: ChapterRecord) -> str:
             }
             for c in e.cases
         ]
-        exercises.append(entry)
-    return json.dumps({"format": FORMAT, "chapter": record.chapter, "exercises": exercises}, indent=1) + "\n"
+        lines.append(("," if number else "") + json.dumps(entry)[:-1] + ', "cases": [')
+        lines += [json.dumps(case) + ("," if case is not cases[-1] else "") for case in cases]
+        lines.append("]}")
+    return "\n".join([*lines, "]}"]) + "\n"
 
 
 def from_json(text: str, *, source: str) -> ChapterRecord:

@@ -6,12 +6,20 @@ packed arguments and gives a packed outcome, so it may sit in another process be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lmcourse.exercises.codec import CodecError, unpack
-from lmcourse.exercises.compare import Compare, difference, fingerprint, same_fingerprint, short
+from lmcourse.exercises.compare import (
+    Compare,
+    difference,
+    fingerprint,
+    same_fingerprint,
+    short,
+    stream_difference,
+)
 from lmcourse.exercises.records import Case, ExerciseRecord
 
 Run = Callable[[bytes], bytes]
@@ -48,7 +56,7 @@ class Verdict:
         return asdict(self)
 
 
-def outcome_of(raw: bytes) -> dict[str, Any]:
+def outcome_of(raw: bytes, collect: str = "") -> dict[str, Any]:
     """Return a readable outcome; what is damaged or of another shape becomes an unreadable one."""
     try:
         outcome = unpack(raw)
@@ -61,7 +69,16 @@ def outcome_of(raw: bytes) -> dict[str, Any]:
     }
     if not isinstance(outcome, dict) or not needed.get(outcome.get("kind"), {"?"}) <= set(outcome):
         return {"kind": "unreadable", "message": "the outcome does not have the agreed form"}
+    if collect == "stream" and outcome["kind"] == "returned" and not _is_timed(outcome["value"]):
+        return {"kind": "unreadable", "message": "the outcome does not have the agreed form"}
     return outcome
+
+
+def _is_timed(value: Any) -> bool:
+    """Whether `value` is a list of (what was yielded, how many had been taken)."""
+    return isinstance(value, list) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and type(pair[1]) is int for pair in value
+    )
 
 
 def mark_of(outcome: dict[str, Any], how: Compare) -> list[Any]:
@@ -88,6 +105,9 @@ def case_difference(case: Case, outcome: dict[str, Any], exercise: ExerciseRecor
         return f"{outcome['error'][0]} was raised: {outcome['message']}"
     if outcome["mutated"] and not exercise.may_mutate:
         return "an argument was changed: work on a copy, the caller still needs the original"
+    if exercise.collect == "stream":
+        what = _first_parameter(exercise)
+        return stream_difference(expected["value"], outcome["value"], exercise.compare, what)
     return difference(expected["value"], outcome["value"], exercise.compare)
 
 
@@ -95,7 +115,7 @@ def judge(exercise: ExerciseRecord, run: Run) -> Verdict:
     """Run every case of `exercise` and say how it went, with the hint of the mistake that explains the failures."""
     outcomes = []
     for case in exercise.cases:
-        outcome = outcome_of(run(case.packed_args))
+        outcome = outcome_of(run(case.packed_args), exercise.collect)
         if outcome["kind"] == "raised" and outcome["error"][0] == "NotImplementedError":
             return Verdict(exercise.name, "not started", 0, exercise.points, total=len(exercise.cases))
         outcomes.append(outcome)
@@ -129,38 +149,42 @@ def diagnose(
 ) -> int | None:
     """Return the index of the known mistake that explains the failures best, or None.
 
-    A mistake explains a case when it gives the same outcome there. It must explain the first failure;
-    among those the one that agrees on most failing cases wins, then on most cases, then the first listed.
+    Looked at are the cases in which the answer or the mistake is wrong. The mistake must be wrong in the same
+    way in the first failure and in four of five of these cases; where several are, the closest wins, then the
+    first listed. One shared wrong value may be chance, and so may a mistake that would have failed elsewhere,
+    too; a wrong hint misleads. The fifth is left for an answer with a slip more, such as a crash on no input.
     """
-    best: tuple[int, int] | None = None
-    found = None
     marks = [mark_of(outcome, exercise.compare) for outcome in outcomes]
+    found, closest = None, 0.8
     for m in range(len(exercise.hints)):
-        agrees = [
-            same_fingerprint(mark, case.mistake_marks[m])
-            for mark, case in zip(marks, exercise.cases, strict=False)
-        ]
-        if not agrees[wrong[0]]:
-            continue
-        score = (sum(agrees[i] for i in wrong), sum(agrees))
-        if best is None or score > best:
-            best, found = score, m
-    # Half of the failures must fit: one shared wrong value may be chance, and a wrong hint misleads.
-    return found if best is not None and 2 * best[0] >= len(wrong) else None
+        same, either = set(), set(wrong)
+        for i, (mark, case) in enumerate(zip(marks, exercise.cases, strict=False)):
+            if not same_fingerprint(case.mark, case.mistake_marks[m]):
+                either.add(i)
+            if same_fingerprint(mark, case.mistake_marks[m]):
+                same.add(i)
+        share = len(same & either) / len(either)
+        if wrong[0] in same and (share > closest or (found is None and share == closest)):
+            found, closest = m, share
+    return found
 
 
 def _failure(exercise: ExerciseRecord, case: Case, outcome: dict[str, Any], text: str) -> Failure:
     args, kwargs = unpack(case.packed_args)
     shown = [short(a) for a in args] + [f"{k}={short(v)}" for k, v in kwargs.items()]
+    if exercise.collect == "stream":
+        shown[0] = f"iter({shown[0]})"
     if case.packed_expected is None:
         expected_text = "(yours to find)"
     else:
         expected = unpack(case.packed_expected)
         expected_text = (
-            f"raises {expected['error'][0]}" if expected["kind"] == "raised" else short(expected["value"])
+            f"raises {expected['error'][0]}"
+            if expected["kind"] == "raised"
+            else _shown(expected["value"], exercise, text)
         )
     if outcome["kind"] == "returned":
-        got = short(outcome["value"])
+        got = _shown(outcome["value"], exercise, text)
     else:
         got = (
             f"raised {outcome['error'][0]}: {outcome['message']}"
@@ -170,3 +194,16 @@ def _failure(exercise: ExerciseRecord, case: Case, outcome: dict[str, Any], text
     return Failure(
         case.about, f"{exercise.name}({', '.join(shown)})", expected_text, got, text, outcome.get("trace", "")
     )
+
+
+def _first_parameter(exercise: ExerciseRecord) -> str:
+    """The name of the first parameter, from a signature such as "decode_stream(tokens: Iterable[bytes])"."""
+    return re.split(r"[:,)=]", exercise.signature.split("(", 1)[1])[0].strip()
+
+
+def _shown(value: Any, exercise: ExerciseRecord, problem: str) -> str:
+    """A value as the student reads it; what was yielded with the moments only where these are the problem."""
+    if exercise.collect != "stream" or not problem.startswith("yielded "):
+        return short([item for item, _ in value] if exercise.collect == "stream" else value)
+    timed = ", ".join(f"{short(item)} after {taken}" for item, taken in value[:12])
+    return timed if len(value) <= 12 else f"{timed} ... ({len(value)} in all)"

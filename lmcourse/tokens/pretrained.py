@@ -33,7 +33,7 @@ PUBLISHED = {
         PublishedTokenizer("gpt2", "byte-level BPE", 50_257, "Radford et al. 2019, section 2.3"),
         PublishedTokenizer("Xenova/gpt-4", "byte-level BPE", 100_277, "tiktoken, encoding cl100k_base: highest id plus one"),
         PublishedTokenizer("google/flan-t5-small", "Unigram", 32_128, "model config; 32,000 pieces (Raffel et al. 2020, section 3.1.3), 100 sentinels, rounded up"),
-        PublishedTokenizer("bigcode/starcoder2-15b", "byte-level BPE", 49_152, "Lozhkov et al. 2024, section 6.1, and model config"),
+        PublishedTokenizer("bigcode/starcoder2-15b", "byte-level BPE", 49_152, "Lozhkov et al. 2024, and model config"),
         PublishedTokenizer("microsoft/Phi-3-mini-4k-instruct", "BPE with byte fall-back", 32_064, "model card; 32,000 of Llama 2, tokens for chats, rounded up"),
         PublishedTokenizer("Qwen/Qwen2-VL-7B-Instruct", "byte-level BPE", 152_064, "model config; 151,643 pieces (Yang et al. 2024, section 2.1), control tokens, rounded up"),
     ]

@@ -18,7 +18,9 @@ from lmcourse.exercises.compare import close
 def merge_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("two places", [1, 2, 3, 1, 2], (1, 2), 9)
     yield Call("a run of three: the middle one is used up", [7, 7, 7], (7, 7), 8)
+    yield Call("three times the pair, side by side", [1, 2, 1, 2, 1, 2], (1, 2), 9)
     yield Call("a run of four", [7, 7, 7, 7], (7, 7), 8)
+    yield Call("ids of two digits", [11, 2, 1, 21], (1, 2), 9)
     yield Call("nothing to merge", [1, 2, 3], (3, 1), 9)
     yield Call("an empty list", [], (1, 2), 9)
     yield Call("one token alone", [1], (1, 1), 9)
@@ -26,12 +28,14 @@ def merge_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("the other way round is another pair", [2, 1, 2, 1], (1, 2), 9)
     yield Call("the new id may meet its own pair: no second round", [1, 1, 2, 2], (1, 2), 1)
     while True:
-        size = rng.randrange(2, 4)
-        ids = [rng.randrange(size) for _ in range(rng.randrange(0, 25))]
-        yield Call("a random list", ids, (rng.randrange(size), rng.randrange(size)), 100)
+        known = rng.sample([0, 1, 2, 11, 12, 21, 256], k=rng.randrange(2, 4))
+        ids = rng.choices(known, k=rng.randrange(0, 25))
+        yield Call("a random list", ids, (rng.choice(known), rng.choice(known)), 300)
 
 
-merge_pair = Exercise("merge_pair", title="Merge one pair", points=2, minutes=5, cases=merge_cases)
+merge_pair = Exercise(
+    "merge_pair", title="Merge one pair", points=2, minutes=5, cases=merge_cases, visible=16
+)
 
 
 @merge_pair.mistake(
@@ -106,17 +110,8 @@ def merge_unordered(ids, pair, new_id):
     "You merge again what has just been merged. One step is one pass: the new token is not looked at twice."
 )
 def merge_until_none(ids, pair, new_id):
-    merged = list(ids)
-    i = 0
-    while i < len(merged) - 1:
-        if (merged[i], merged[i + 1]) == pair:
-            merged[i : i + 2] = [new_id]
-            i = max(i - 1, 0) if new_id in pair else i + 1
-        else:
-            i += 1
-        if len(merged) > len(ids):
-            break
-    return merged
+    shorter = merge_first_only(ids, pair, new_id)
+    return shorter if len(shorter) == len(ids) else merge_until_none(shorter, pair, new_id)
 
 
 @merge_pair.mistake(
@@ -129,6 +124,81 @@ def merge_in_place(ids, pair, new_id):
             ids[i : i + 2] = [new_id]
         i += 1
     return ids
+
+
+@merge_pair.mistake(
+    "The list has become shorter: after merging in place go on one place, not two, or the next token is skipped."
+)
+def merge_in_place_skips(ids, pair, new_id):
+    out, i = list(ids), 0
+    while i < len(out) - 1:
+        if (out[i], out[i + 1]) == pair:
+            out[i] = new_id
+            del out[i + 1]
+            i += 2
+        else:
+            i += 1
+    return out
+
+
+@merge_pair.mistake(
+    "Nothing is ever merged. If you ask ids[i:i + 2] == pair: a list never equals a tuple. Compare (ids[i], ids[i + 1])."
+)
+def merge_list_against_tuple(ids, pair, new_id):
+    out, i = [], 0
+    while i < len(ids):
+        if ids[i : i + 2] == pair:
+            out.append(new_id)
+            i += 2
+        else:
+            out.append(ids[i])
+            i += 1
+    return out
+
+
+@merge_pair.mistake("As text, the pair '1 2' is also found inside '11 2'. Compare the numbers themselves.")
+def merge_as_text(ids, pair, new_id):
+    text = " ".join(map(str, ids)).replace(f"{pair[0]} {pair[1]}", str(new_id))
+    return [int(word) for word in text.split()]
+
+
+@merge_pair.mistake("The last token has no neighbour: ask whether ids[i + 1] exists before you look at it.")
+def merge_looks_past_the_end(ids, pair, new_id):
+    out, i = [], 0
+    while i < len(ids):
+        if (ids[i], ids[i + 1]) == pair:
+            out.append(new_id)
+            i += 2
+        else:
+            out.append(ids[i])
+            i += 1
+    return out
+
+
+@merge_pair.mistake("The last token has no neighbour: ask whether ids[i + 1] exists before you look at it.")
+def merge_looks_past_the_end_with_and(ids, pair, new_id):
+    """`and` looks at the second token only where the first fits, so this fails in fewer cases."""
+    out, i = [], 0
+    while i < len(ids):
+        if ids[i] == pair[0] and ids[i + 1] == pair[1]:
+            out.append(new_id)
+            i += 2
+        else:
+            out.append(ids[i])
+            i += 1
+    return out
+
+
+@merge_pair.mistake(
+    "An index runs past the end. The last token has no neighbour, and a list that you shorten ends before range(len(ids)) does."
+)
+def merge_looks_past_the_end_each_time(ids, pair, new_id):
+    out = list(ids)
+    for i in range(len(out)):
+        if (out[i], out[i + 1]) == pair:
+            out[i] = new_id
+            del out[i + 1]
+    return out
 
 
 @merge_pair.alternative
@@ -185,6 +255,34 @@ def predict_old_characters():
 
 
 @predict_merges.mistake(
+    "After a merge its parts are gone where they were merged: 'a' no longer stands alone before 't', 'ea' does."
+)
+def predict_old_characters_twice():
+    return [("e", "a"), ("a", "t"), ("t", "e")]
+
+
+@predict_merges.mistake(
+    "After a merge its parts are gone where they were merged: 'e' no longer stands alone behind 't', 'ea' does."
+)
+def predict_old_characters_from_the_start():
+    return [("e", "a"), ("t", "e"), ("a", "t")]
+
+
+@predict_merges.mistake(
+    "Not the pairs as they come in a word: add up, for each pair, how often the words with it occur, and take the largest."
+)
+def predict_in_reading_order():
+    return [("s", "e"), ("e", "a"), ("a", "t")]
+
+
+@predict_merges.mistake(
+    "The first pair is turned round: a pair is written as it is read, from left to right."
+)
+def predict_turned_round():
+    return [("a", "e"), ("ea", "t"), ("t", "ea")]
+
+
+@predict_merges.mistake(
     "Each word counts as often as it occurs in the text. You counted each word of the table once."
 )
 def predict_by_types():
@@ -203,9 +301,45 @@ def predict_longest():
     return [("e", "a"), ("ea", "t"), ("s", "eat")]
 
 
+@predict_merges.mistake(
+    "Right first two. For the third, look again at what stands beside 't': is it still an 'e'?"
+)
+def predict_old_right_neighbour():
+    return [("e", "a"), ("ea", "t"), ("t", "e")]
+
+
+@predict_merges.mistake(
+    "The first is right. For the second, two pairs come close: count both again, in all five words."
+)
+def predict_start_before_end():
+    return [("e", "a"), ("s", "ea"), ("t", "ea")]
+
+
 @predict_merges.mistake("The merges are right but their order is not: the most frequent pair comes first.")
 def predict_other_order():
     return [("e", "a"), ("t", "ea"), ("ea", "t")]
+
+
+@predict_merges.mistake(
+    "The merges are right but their order is not: a token can only be merged once an earlier merge has made it."
+)
+def predict_used_before_made():
+    return [("ea", "t"), ("e", "a"), ("t", "ea")]
+
+
+@predict_merges.mistake("Right merges; write them as a list of tuples, one tuple a pair.")
+def predict_lists():
+    return [["e", "a"], ["ea", "t"], ["t", "ea"]]
+
+
+@predict_merges.mistake("Right merges; write them as a list of tuples, one tuple a pair.")
+def predict_tuple():
+    return (("e", "a"), ("ea", "t"), ("t", "ea"))
+
+
+@predict_merges.mistake("Right merges; write them as a list of tuples, one tuple a pair.")
+def predict_spaced():
+    return ["e a", "ea t", "t ea"]
 
 
 @predict_merges.mistake(
@@ -265,23 +399,28 @@ ENGLISH = [
 
 @lru_cache(maxsize=64)
 def some_merges(seed: int, count: int) -> tuple[tuple[str, str], ...]:
-    """Merges as a training run gives them, on words drawn by `seed`."""
+    """Merges as a training run gives them, on words drawn by `seed`, but each makes a token that was not there.
+
+    So they may also be replayed one after the other, which is not the same when two merges spell one token.
+    """
     rng = random.Random(seed)
     letters = "lowertan"
     words = [rng.choice(ENGLISH) for _ in range(30)] + [
         "".join(rng.choices(letters, k=rng.randrange(2, 7))) for _ in range(15)
     ]
     cut = [list(word) for word in words]
-    merges = []
+    merges, made = [], set()
     for _ in range(count):
         counts: dict[tuple[str, str], int] = {}
         for pieces in cut:
             for pair in zip(pieces, pieces[1:], strict=False):
-                counts[pair] = counts.get(pair, 0) + 1
+                if "".join(pair) not in made:
+                    counts[pair] = counts.get(pair, 0) + 1
         if not counts:
             break
         best = min(counts, key=lambda pair: (-counts[pair], pair))
         merges.append(best)
+        made.add("".join(best))
         cut = [merge_by_iterator(pieces, best, "".join(best)) for pieces in cut]
     return tuple(merges)
 
@@ -294,11 +433,16 @@ def bpe_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("no merge applies", "xyz", low)
     yield Call("no merges at all", "low", [])
     yield Call("the earliest merge stands further right", "abc", [("b", "c"), ("a", "b")])
+    yield Call("a pair in two places goes first where it stands further left", "aaa", [("a", "a")])
     yield Call("a run of one letter", "aaaaa", [("a", "a"), ("aa", "aa")])
     yield Call(
         "the longest known token is not reached by the merges", "abcd", [("b", "c"), ("a", "b"), ("ab", "cd")]
     )
     yield Call("twice the same pair", "erer", low)
+    yield Call("both times before the next merge", "abxab", [("a", "b"), ("x", "a")])
+    yield Call("another pair spells the same", "abc", [("b", "c"), ("a", "b"), ("ab", "c")])
+    yield Call("a token that ends like the pair", "xab", [("x", "a"), ("a", "b")])
+    yield Call("a chain from the right", "abcd", [("c", "d"), ("b", "cd"), ("a", "b")])
     yield Call(
         "an early merge spoils a later one", "nnen", [("n", "e"), ("n", "n"), ("e", "n"), ("nn", "en")]
     )
@@ -307,18 +451,18 @@ def bpe_cases(rng: random.Random) -> Iterator[Call]:
         word = (
             rng.choice(ENGLISH)
             if rng.random() < 0.4
-            else "".join(rng.choices("lowertan", k=rng.randrange(1, 12)))
+            else "".join(rng.choices("lowertan", k=rng.randrange(1, 16)))
         )
         yield Call("a random word with trained merges", word, merges)
 
 
 bpe_encode = Exercise(
-    "bpe_encode", title="Encode with merges", points=3, minutes=20, cases=bpe_cases, visible=16
+    "bpe_encode", title="Encode with merges", points=3, minutes=20, cases=bpe_cases, visible=26
 )
 
 
 @bpe_encode.mistake(
-    "You merge the leftmost pair that has a merge. The earliest merge of the list goes first, wherever it stands."
+    "You merge the leftmost pair that has a merge, or the longest. The earliest merge of the list goes first, wherever it stands."
 )
 def bpe_leftmost(word, merges):
     known, tokens, i = set(merges), list(word), 0
@@ -390,9 +534,159 @@ def bpe_each_once(word, merges):
     return tokens
 
 
+@bpe_encode.mistake(
+    "After one occurrence you go on to the next merge. Stay with the earliest merge until it stands nowhere any more."
+)
+def bpe_one_place_a_sweep(word, merges):
+    tokens = list(word)
+    for _ in range(len(word)):
+        tokens = bpe_each_once(tokens, merges)
+    return tokens
+
+
+@bpe_encode.mistake("A merge is a pair: (a, bc) is not (ab, c), though both spell abc.")
+def bpe_by_joined(word, merges):
+    rank, tokens = {"".join(pair): i for i, pair in reversed(list(enumerate(merges)))}, list(word)
+    while True:
+        found = [
+            (rank[a + b], i)
+            for i, (a, b) in enumerate(zip(tokens, tokens[1:], strict=False))
+            if a + b in rank
+        ]
+        if not found:
+            return tokens
+        _, i = min(found)
+        tokens[i : i + 2] = [tokens[i] + tokens[i + 1]]
+
+
+@bpe_encode.mistake(
+    "You replace in a text: 'a b' is also found inside 'xa b'. Compare whole tokens, kept in a list."
+)
+def bpe_as_text(word, merges):
+    text = " ".join(word)
+    for a, b in merges:
+        text = text.replace(f"{a} {b}", a + b)
+    return text.split()
+
+
+@bpe_encode.mistake(
+    "Where the same pair stands in several places, the leftmost goes first: 'aaa' becomes 'aa', 'a'."
+)
+def bpe_rightmost(word, merges):
+    rank, tokens = {pair: i for i, pair in enumerate(merges)}, list(word)
+    while True:
+        pairs = zip(tokens, tokens[1:], strict=False)
+        found = [(rank[pair], -i) for i, pair in enumerate(pairs) if pair in rank]
+        if not found:
+            return tokens
+        i = -min(found)[1]
+        tokens[i : i + 2] = [tokens[i] + tokens[i + 1]]
+
+
+@bpe_encode.mistake(
+    "You ask only the neighbours whether a merge is early enough. Look through the whole word for the earliest, merge it, look again."
+)
+def bpe_asks_neighbours(word, merges):
+    rank, tokens, before = {pair: i for i, pair in enumerate(merges)}, list(word), None
+    while tokens != before:
+        before, i = list(tokens), 0
+        while i < len(tokens) - 1:
+            here = rank.get((tokens[i], tokens[i + 1]))
+            if here is not None and here <= rank.get(tuple(tokens[i + 1 : i + 3]), here):
+                tokens[i : i + 2] = [tokens[i] + tokens[i + 1]]
+            i += 1
+    return tokens
+
+
+@bpe_encode.mistake(
+    "You count pairs in the word. Counting was for training: to encode, only the order of the merges matters."
+)
+def bpe_most_frequent(word, merges):
+    tokens = list(word)
+    while True:
+        found = [pair for pair in zip(tokens, tokens[1:], strict=False) if pair in merges]
+        if not found:
+            return tokens
+        best = max(found, key=found.count)
+        tokens = merge_by_iterator(tokens, best, "".join(best))
+
+
+@bpe_encode.mistake(
+    "The first merge has rank 0, and 0 counts as False. Ask whether a pair is in the ranks, or whether its rank is not None."
+)
+def bpe_rank_0_is_false(word, merges):
+    rank, tokens = {pair: i for i, pair in enumerate(merges)}, list(word)
+    while True:
+        found = [pair for pair in zip(tokens, tokens[1:], strict=False) if rank.get(pair)]
+        if not found:
+            return tokens
+        best = min(found, key=rank.get)
+        i = list(zip(tokens, tokens[1:], strict=False)).index(best)
+        tokens[i : i + 2] = ["".join(best)]
+
+
+@bpe_encode.mistake(
+    "Not every pair of the word has a merge, and index() fails for those. Give them a rank behind all others, or leave them out."
+)
+def bpe_index_of_unknown(word, merges):
+    tokens = list(word)
+    while len(tokens) > 1:
+        pairs = list(zip(tokens, tokens[1:], strict=False))
+        best = min(pairs, key=merges.index)
+        i = pairs.index(best)
+        tokens[i : i + 2] = ["".join(best)]
+    return tokens
+
+
+@bpe_encode.mistake(
+    "An index runs past the end: range(len(tokens) - 1) was counted before the merge made the list shorter. Use a while loop."
+)
+def bpe_range_over_shrinking(word, merges):
+    tokens = list(word)
+    for a, b in merges:
+        for i in range(len(tokens) - 1):
+            if (tokens[i], tokens[i + 1]) == (a, b):
+                tokens[i : i + 2] = [a + b]
+    return tokens
+
+
+@bpe_encode.mistake(
+    "An index runs past the end: range(len(tokens) - 1) was counted before the merge made the list shorter. Use a while loop."
+)
+def bpe_range_over_shrinking_with_and(word, merges):
+    """`and` looks at the second token only where the first fits, so this fails in fewer cases."""
+    tokens = list(word)
+    for a, b in merges:
+        for i in range(len(tokens) - 1):
+            if tokens[i] == a and tokens[i + 1] == b:
+                tokens[i : i + 2] = [a + b]
+    return tokens
+
+
+@bpe_encode.mistake("With fewer than two tokens there are no pairs, and min() of nothing fails: stop there.")
+def bpe_min_of_nothing(word, merges):
+    rank, tokens = {pair: i for i, pair in enumerate(merges)}, list(word)
+    while True:
+        pairs = list(zip(tokens, tokens[1:], strict=False))
+        best = min(pairs, key=lambda pair: rank.get(pair, math.inf))
+        if best not in rank:
+            return tokens
+        i = pairs.index(best)
+        tokens[i : i + 2] = ["".join(best)]
+
+
+@bpe_encode.alternative
+def bpe_replayed(word, merges):
+    """One merge after the other, each in all its places: right for merges none of which spells another's token."""
+    tokens = list(word)
+    for pair in merges:
+        tokens = merge_by_iterator(tokens, pair, "".join(pair))
+    return tokens
+
+
 @bpe_encode.alternative
 def bpe_by_passes(word, merges):
-    """Merges that were trained can be replayed one after the other, and so can the ones written by hand here."""
+    """The earliest merge in all its places at once."""
     rank, tokens = {pair: i for i, pair in enumerate(merges)}, list(word)
     while True:
         best = min(
@@ -526,6 +820,31 @@ def cut_shortest(word, vocab, unk="[UNK]"):
     return pieces
 
 
+@cut_word.mistake(
+    "You look a piece up without ## and put the ## on afterwards. 'able' and '##able' are two entries: look up what you return."
+)
+def cut_marks_afterwards(word, vocab, unk="[UNK]"):
+    pieces = _cut(word, vocab, unk, mark=False, whole=True)
+    return pieces if pieces == [unk] else [("##" if i else "") + piece for i, piece in enumerate(pieces)]
+
+
+@cut_word.mistake("The first piece of a word carries no ##: only the pieces that continue it do.")
+def cut_marks_the_first(word, vocab, unk="[UNK]"):
+    pieces, start = [], 0
+    while start < len(word):
+        end = next((e for e in range(len(word), start, -1) if "##" + word[start:e] in vocab), None)
+        if end is None:
+            return [unk]
+        pieces.append("##" + word[start:end])
+        start = end
+    return pieces
+
+
+@cut_word.mistake("An empty word is not an unknown one: it has no pieces, so return an empty list.")
+def cut_empty_is_unknown(word, vocab, unk="[UNK]"):
+    return _cut(word, vocab, unk, mark=True, whole=True) or [unk]
+
+
 @cut_word.mistake("The unknown token is an argument: return `unk`, not always '[UNK]'.")
 def cut_fixed_unknown(word, vocab, unk="[UNK]"):
     return _cut(word, vocab, "[UNK]", mark=True, whole=True)
@@ -621,6 +940,9 @@ def stream_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("three bytes after a whole character of three", ["日".encode() + b"\xe6\x9c", b"\xac"])
     yield Call("whole characters of each length", ["aé日😀".encode()])
     yield Call("two characters in one token", ["éé".encode(), b"\xf0\x9f\x98", b"\x80x"])
+    yield Call("the text itself holds a \ufffd", [b"\xef\xbf\xbd", b"a"])
+    yield Call("whole characters that are not ASCII", ["日".encode(), "本".encode(), b"!"])
+    yield Call("the stream ends inside a character, after whole ones", [b"a", "é".encode(), b"b\xe6\x97"])
     while True:
         data = "".join(rng.choices(TEXTS, k=rng.randrange(1, 4))).encode()
         if rng.random() < 0.25:
@@ -632,10 +954,10 @@ decode_stream = Exercise(
     "decode_stream",
     title="Show text while it is being generated",
     points=3,
-    minutes=25,
+    minutes=35,
     cases=stream_cases,
-    visible=18,
-    collect=True,
+    visible=24,
+    collect="stream",
 )
 
 
@@ -678,6 +1000,28 @@ def stream_all_at_end(tokens):
 
 
 @decode_stream.mistake(
+    "The texts are right, but all tokens are taken before the first text is yielded. Take one token, yield, then take the next."
+)
+def stream_takes_all_first(tokens):
+    yield from stream_by_trying(list(tokens))
+
+
+@decode_stream.mistake(
+    "Each text comes one token late. Yield what a token completes before you take the next one."
+)
+def stream_one_behind(tokens):
+    ready, waiting = b"", b""
+    for token in tokens:
+        if ready:
+            yield ready.decode()
+        ready, waiting = _whole(waiting + token)
+    if ready:
+        yield ready.decode()
+    if waiting:
+        yield "\ufffd"
+
+
+@decode_stream.mistake(
     "When a token ends inside a character you hold back all of it. The text before the cut is complete: yield it now."
 )
 def stream_holds_whole_token(tokens):
@@ -696,11 +1040,65 @@ def stream_holds_whole_token(tokens):
 
 
 @decode_stream.mistake(
+    "When a token ends inside a character you hold back all of it, and lose it at the end. The text before the cut is complete: yield it now."
+)
+def stream_holds_and_loses(tokens):
+    for text in stream_holds_whole_token(tokens):
+        yield "\ufffd" if text.endswith("\ufffd") else text
+
+
+@decode_stream.mistake(
+    "You yield only behind ASCII. A byte of 0x80 or more may also end a character: count from its first byte."
+)
+def stream_up_to_ascii(tokens):
+    yield from _by_ascii(tokens, whole_token=False, at_end=_one_mark)
+
+
+@decode_stream.mistake(
+    "You yield only behind ASCII. A byte of 0x80 or more may also end a character: count from its first byte."
+)
+def stream_up_to_ascii_then_decode(tokens):
+    yield from _by_ascii(tokens, whole_token=False, at_end=_with_mark)
+
+
+@decode_stream.mistake(
+    "You yield only when the last byte is ASCII. A byte of 0x80 or more may also end a character: count from its first byte."
+)
+def stream_when_ascii(tokens):
+    yield from _by_ascii(tokens, whole_token=True, at_end=_one_mark)
+
+
+@decode_stream.mistake(
+    "You yield only when the last byte is ASCII. A byte of 0x80 or more may also end a character: count from its first byte."
+)
+def stream_when_ascii_then_decode(tokens):
+    yield from _by_ascii(tokens, whole_token=True, at_end=_with_mark)
+
+
+@decode_stream.mistake(
+    "You take every \ufffd at the end for an unfinished character. A text may hold one of its own (EF BF BD): look at the bytes."
+)
+def stream_strips_marks(tokens):
+    waiting = b""
+    for token in tokens:
+        waiting += token
+        text = waiting.decode("utf-8", errors="replace").rstrip("\ufffd")
+        if text:
+            yield text
+        waiting = waiting[len(text.encode()) :]
+    if waiting:
+        yield "\ufffd"
+
+
+@decode_stream.mistake(
     "What is left when the stream ends inside a character is lost. The reader should see one \ufffd for it."
 )
 def stream_forgets_rest(tokens):
-    text = [piece for piece in stream_by_length(tokens) if piece != "\ufffd"]
-    yield from text
+    waiting = b""
+    for token in tokens:
+        whole, waiting = _whole(waiting + token)
+        if whole:
+            yield whole.decode()
 
 
 @decode_stream.mistake("You yield an empty text when nothing has become complete. Yield nothing then.")
@@ -710,6 +1108,45 @@ def stream_yields_empty(tokens):
         waiting += token
         whole, waiting = _whole(waiting)
         yield whole.decode()
+    if waiting:
+        yield "\ufffd"
+
+
+@decode_stream.mistake("The unfinished character at the end gives one \ufffd, not one for each of its bytes.")
+def stream_one_mark_a_byte_apart(tokens):
+    for text in stream_one_mark_a_byte(tokens):
+        if text.strip("\ufffd"):
+            yield text
+        else:
+            yield from text
+
+
+@decode_stream.mistake(
+    "You yield all the text so far each time. Yield only what is new since the last token."
+)
+def stream_yields_all_so_far(tokens):
+    data, shown = b"", ""
+    for token in tokens:
+        data += token
+        text = data.decode(errors="ignore")
+        if text != shown:
+            yield text
+        shown = text
+    if shown.encode() != data:
+        yield "\ufffd"
+
+
+@decode_stream.mistake(
+    "You cut off as many bytes as the text has characters. An é is one character and two bytes: count len(text.encode())."
+)
+def stream_counts_characters(tokens):
+    waiting = b""
+    for token in tokens:
+        waiting += token
+        text = waiting.decode(errors="ignore")
+        if text:
+            yield text
+        waiting = waiting[len(text) :]
     if waiting:
         yield "\ufffd"
 
@@ -730,6 +1167,31 @@ def stream_one_mark_a_byte(tokens):
 def stream_by_character(tokens):
     for piece in stream_by_length(tokens):
         yield from piece
+
+
+def _by_ascii(tokens, *, whole_token, at_end):
+    """Yield up to the last ASCII byte (with `whole_token`: only where it ends the token), the rest at the end."""
+    waiting = b""
+    for token in tokens:
+        waiting += token
+        cut = len(waiting)
+        while cut and waiting[cut - 1] >= 0x80:
+            cut -= 1
+        if whole_token and cut < len(waiting):
+            continue
+        if cut:
+            yield waiting[:cut].decode()
+            waiting = waiting[cut:]
+    if waiting:
+        yield at_end(waiting)
+
+
+def _one_mark(data: bytes) -> str:
+    return "\ufffd"
+
+
+def _with_mark(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
 
 
 def _whole(data: bytes) -> tuple[bytes, bytes]:
@@ -854,6 +1316,87 @@ def batch_forgets_new_tokens(prompts, pad_id, context_length, max_new_tokens):
     return _batch(prompts, pad_id, context_length)
 
 
+@batch_for_generation.mistake("Two things at once. Pad on the left, and keep the *end* of a long prompt.")
+def batch_right_padding_and_start(prompts, pad_id, context_length, max_new_tokens):
+    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), left=False, keep_end=False)
+
+
+@batch_for_generation.mistake(
+    "Two things at once. Pad on the left; and build the mask from the lengths, for pad_id may be a real token, too."
+)
+def batch_right_padding_by_value(prompts, pad_id, context_length, max_new_tokens):
+    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), left=False, by_value=True)
+
+
+@batch_for_generation.mistake(
+    "Two things at once. Keep the *end* of a long prompt; and build the mask from the lengths, for pad_id may be a real token, too."
+)
+def batch_start_by_value(prompts, pad_id, context_length, max_new_tokens):
+    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), keep_end=False, by_value=True)
+
+
+@batch_for_generation.mistake(
+    "Three things at once. Pad on the left; keep the *end* of a long prompt; build the mask from the lengths, not from the values."
+)
+def batch_right_padding_start_by_value(prompts, pad_id, context_length, max_new_tokens):
+    room = _room(context_length, max_new_tokens)
+    return _batch(prompts, pad_id, room, left=False, keep_end=False, by_value=True)
+
+
+@batch_for_generation.mistake(
+    "The ids are padded on the left, the mask on the right. Both need the same side: 1 lies over the prompt's own tokens."
+)
+def batch_mask_on_the_other_side(prompts, pad_id, context_length, max_new_tokens):
+    room = _room(context_length, max_new_tokens)
+    return _batch(prompts, pad_id, room)[0], _batch(prompts, pad_id, room, left=False)[1]
+
+
+@batch_for_generation.mistake(
+    "You take the width before you cut, so rows are wider than the longest prompt kept. Cut first, then measure."
+)
+def batch_measures_before_cutting(prompts, pad_id, context_length, max_new_tokens):
+    ids, mask = _batch(prompts, pad_id, _room(context_length, max_new_tokens))
+    return _widened(ids, mask, pad_id, max(map(len, prompts)))
+
+
+@batch_for_generation.mistake(
+    "A prompt that is too long is cut, not refused. ValueError is for a context without any room for a prompt."
+)
+def batch_refuses_long_prompts(prompts, pad_id, context_length, max_new_tokens):
+    if max(map(len, prompts)) > _room(context_length, max_new_tokens):
+        raise ValueError("too long")
+    return _batch(prompts, pad_id, context_length - max_new_tokens)
+
+
+@batch_for_generation.mistake(
+    "The mask is 1 everywhere. Padding is marked by 0, so that the model passes over it."
+)
+def batch_mask_of_ones(prompts, pad_id, context_length, max_new_tokens):
+    ids, mask = _batch(prompts, pad_id, _room(context_length, max_new_tokens))
+    return ids, torch.ones_like(mask)
+
+
+@batch_for_generation.mistake(
+    "An empty prompt has no tokens, but [-len(prompt):] is [-0:] then, the whole row: its mask should be all 0."
+)
+def batch_empty_marks_all(prompts, pad_id, context_length, max_new_tokens):
+    ids, mask = _batch(prompts, pad_id, _room(context_length, max_new_tokens))
+    for row, prompt in enumerate(prompts):
+        mask[row, -len(prompt) :] = 1
+    return ids, mask
+
+
+@batch_for_generation.mistake(
+    "Only the empty prompt fails. If you write into row[-len(prompt):]: that is row[-0:] then, the whole row."
+)
+def batch_empty_fills_all(prompts, pad_id, context_length, max_new_tokens):
+    ids, mask = _batch(prompts, pad_id, _room(context_length, max_new_tokens))
+    for row, prompt in enumerate(prompts):
+        kept = torch.tensor(prompt[len(prompt) - int(mask[row].sum()) :])
+        ids[row, -len(kept) :] = kept
+    return ids, mask
+
+
 @batch_for_generation.mistake("The mask is upside down: 1 marks real tokens, 0 padding.")
 def batch_mask_inverted(prompts, pad_id, context_length, max_new_tokens):
     ids, mask = _batch(prompts, pad_id, _room(context_length, max_new_tokens))
@@ -868,6 +1411,30 @@ def batch_mask_bool(prompts, pad_id, context_length, max_new_tokens):
 
 
 @batch_for_generation.mistake(
+    "The mask should be int64 (1 and 0), as the model library expects it; yours is float32, which torch.zeros and 1.0 make."
+)
+def batch_mask_float(prompts, pad_id, context_length, max_new_tokens):
+    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), dtype=torch.float32)
+
+
+@batch_for_generation.mistake(
+    "Two things at once. The mask should be int64, not bool; and build it from the lengths, for pad_id may be a real token, too."
+)
+def batch_mask_bool_by_value(prompts, pad_id, context_length, max_new_tokens):
+    room = _room(context_length, max_new_tokens)
+    return _batch(prompts, pad_id, room, dtype=torch.bool, by_value=True)
+
+
+@batch_for_generation.mistake(
+    "No room at all is too little, too: max_new_tokens == context_length should raise ValueError. Python's [-0:] keeps everything."
+)
+def batch_without_error_at_zero(prompts, pad_id, context_length, max_new_tokens):
+    if max_new_tokens > context_length:
+        raise ValueError("no room")
+    return _batch(prompts, pad_id, context_length - max_new_tokens)
+
+
+@batch_for_generation.mistake(
     "When no room is left for a prompt you go on. Python's [-0:] keeps everything: raise ValueError instead."
 )
 def batch_without_error(prompts, pad_id, context_length, max_new_tokens):
@@ -879,9 +1446,19 @@ def batch_without_error(prompts, pad_id, context_length, max_new_tokens):
 )
 def batch_pads_to_room(prompts, pad_id, context_length, max_new_tokens):
     room = _room(context_length, max_new_tokens)
-    ids, mask = _batch(prompts, pad_id, room)
-    extra = room - ids.shape[1]
-    pad = torch.nn.functional.pad
+    return _widened(*_batch(prompts, pad_id, room), pad_id, room)
+
+
+@batch_for_generation.mistake(
+    "Every row is as wide as the context. Pad only to the longest prompt kept, or no room is left for new tokens."
+)
+def batch_pads_to_context(prompts, pad_id, context_length, max_new_tokens):
+    ids, mask = _batch(prompts, pad_id, _room(context_length, max_new_tokens))
+    return _widened(ids, mask, pad_id, context_length)
+
+
+def _widened(ids, mask, pad_id, width):
+    extra, pad = width - ids.shape[1], torch.nn.functional.pad
     return pad(ids, (extra, 0), value=pad_id), pad(mask, (extra, 0), value=0)
 
 
@@ -903,6 +1480,30 @@ def batch_by_flipping(prompts, pad_id, context_length, max_new_tokens):
 # 7 ---------------------------------------------------------------------------------------- cheapest_vocabulary
 
 
+# Tables in which each mistake below chooses another size, so that a wrong answer shows which one it was. Token counts
+# do not fall evenly, as if each vocabulary came from a trainer of its own; one is so bad that it costs most.
+TABLES = [
+    (
+        {10: 42700, 20: 9480, 40: 5050, 200: 3040, 400: 1910, 500: 1380, 1000: 860}
+        | {2000: 850, 4000: 3770, 8000: 840},
+        8,
+        2000,
+    ),
+    (
+        {10: 300_000, 50: 18200, 200: 4650, 250: 4140, 400: 3220, 500: 2240, 2000: 1100}
+        | {4000: 31900, 5000: 570, 8000: 560},
+        8,
+        1000,
+    ),
+    (
+        {10: 325_000, 20: 5940, 40: 3250, 50: 3090, 100: 2860, 200: 2470, 400: 2410}
+        | {2000: 1670, 4000: 25300, 5000: 1660},
+        4,
+        1000,
+    ),
+]
+
+
 def cheapest_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("the example", {100: 50, 1000: 20}, 8, 1000)
     yield Call("a costly stack wants few tokens", {100: 50, 1000: 20}, 8, 10**9)
@@ -910,19 +1511,23 @@ def cheapest_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("a tie goes to the smaller size", {200: 10, 100: 15}, 1, 100)
     yield Call("sizes in any order", {32000: 210, 1000: 400, 8000: 260}, 64, 400_000)
     yield Call("near the balance", {100: 30, 200: 20}, 1, 150)
-    yield Call("no stack at all", {10: 100, 20: 45, 40: 30}, 4, 0)
+    yield Call("no stack at all", {10: 100, 20: 45, 40: 30, 80: 16, 160: 9, 320: 6}, 4, 0)
     while True:
-        sizes = rng.sample(
-            [256, 512, 1000, 2000, 4000, 8000, 16000, 32000, 50257, 100_000], k=rng.randrange(2, 7)
+        table, d_model, stack = rng.choice(TABLES)
+        longer, sizes = rng.choice([1, 2, 5]), rng.sample(sorted(table), k=len(table))
+        args = (
+            {v: int(table[v] * longer * rng.uniform(0.97, 1.03)) for v in sizes},
+            d_model,
+            int(stack * rng.uniform(0.9, 1.1)),
         )
-        tokens = {v: int(rng.uniform(0.8, 1.2) * 5000 / math.log2(v)) for v in sizes}
-        yield Call(
-            "random sizes", tokens, rng.choice([16, 64, 256, 768]), rng.choice([10**4, 10**5, 10**6, 10**7])
-        )
+        chosen = [mistake.function(*args) for mistake in cheapest_vocabulary.mistakes]
+        # Right only by the one mistake that fails on ties alone, and nine different answers among the mistakes.
+        if chosen.count(cheapest_by_tuples(*args)) == 1 and len(set(chosen)) >= 9:
+            yield Call("ten sizes", *args)
 
 
 cheapest_vocabulary = Exercise(
-    "cheapest_vocabulary", title="Choose a vocabulary", points=2, minutes=10, cases=cheapest_cases, visible=14
+    "cheapest_vocabulary", title="Choose a vocabulary", points=2, minutes=10, cases=cheapest_cases, visible=20
 )
 
 
@@ -931,7 +1536,9 @@ def cheapest_fewest_tokens(tokens_by_size, d_model, stack_cost):
     return min(sorted(tokens_by_size), key=tokens_by_size.get)
 
 
-@cheapest_vocabulary.mistake("The stack is paid for each token, too: t * (stack_cost + V * d_model).")
+@cheapest_vocabulary.mistake(
+    "The stack is left out, or paid only once. Each token pays for it, too: t * (stack_cost + V * d_model)."
+)
 def cheapest_stack_once(tokens_by_size, d_model, stack_cost):
     return min(sorted(tokens_by_size), key=lambda v: stack_cost + tokens_by_size[v] * v * d_model)
 
@@ -946,6 +1553,39 @@ def cheapest_output_once(tokens_by_size, d_model, stack_cost):
 )
 def cheapest_lookup_costs(tokens_by_size, d_model, stack_cost):
     return min(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] * (stack_cost + 2 * v * d_model))
+
+
+@cheapest_vocabulary.mistake(
+    "Only the output layer has the factor d_model: a token costs stack_cost + V * d_model. You multiply both terms, or neither."
+)
+def cheapest_factor_on_both(tokens_by_size, d_model, stack_cost):
+    return min(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] * (stack_cost + v))
+
+
+@cheapest_vocabulary.mistake(
+    "You multiply the two costs of a token. They are added: it goes through the stack, then through the output layer."
+)
+def cheapest_product(tokens_by_size, d_model, stack_cost):
+    return min(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] * stack_cost * v * d_model)
+
+
+@cheapest_vocabulary.mistake("You add the number of tokens. Each of the t tokens pays: multiply by t.")
+def cheapest_adds_tokens(tokens_by_size, d_model, stack_cost):
+    return min(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] + stack_cost + v * d_model)
+
+
+@cheapest_vocabulary.mistake(
+    "You return the dearest vocabulary: the lowest cost is asked for, min and not max."
+)
+def cheapest_max(tokens_by_size, d_model, stack_cost):
+    return max(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] * (stack_cost + v * d_model))
+
+
+@cheapest_vocabulary.mistake(
+    "You return a number of tokens. The question is which vocabulary size is cheapest."
+)
+def cheapest_returns_tokens(tokens_by_size, d_model, stack_cost):
+    return min(tokens_by_size.values())
 
 
 @cheapest_vocabulary.mistake("On a tie the smaller vocabulary wins, whatever the order of the dictionary.")
@@ -1009,7 +1649,10 @@ def segmentation_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("more pieces can be better than fewer", "aaa", {"a": -0.5, "aa": -3.0, "aaa": -4.0})
     yield Call("cannot be spelled", "abx", model)
     yield Call("greedy meets a dead end", "abcd", {"abc": -1.0, "ab": -2.0, "cd": -2.5})
-    yield Call("a text of 3,000 characters", "ab" * 1500, {"a": -1.0, "b": -1.5, "ab": -2.0, "ba": -2.7})
+    # Its share is about a quarter, so that 0 is wrong, and the one of 45 characters can still be done by listing all.
+    long = {"a": -4.0, "b": -5.0, "ab": -2.0, "ba": -6.0}
+    yield Call("a text of 3,000 characters", "ab" * 1500, long)
+    yield Call("a text of 45 characters", "abc" * 15, {"abc": -2.8, "ab": -4.0, "c": -1.0})
     yield Call("nothing to spell", "", model)
     yield Call(
         "words are taken from the model",
@@ -1026,10 +1669,10 @@ best_segmentation = Exercise(
     "best_segmentation",
     title="The best cut, and how sure it is",
     points=3,
-    minutes=40,
+    minutes=60,
     cases=segmentation_cases,
     compare=close(rtol=1e-6, atol=1e-9, why="sums of logarithms in another order differ in the last digits"),
-    visible=16,
+    visible=20,
 )
 
 
@@ -1111,8 +1754,85 @@ def segment_fewest(text, log_probs):
 
 
 @best_segmentation.mistake(
-    "Products of thousands of probabilities are 0 in floating point. Add logarithms, and sum with log-sum-exp."
+    "A ratio of probabilities is exp of a *difference* of logarithms. You divide one logarithm by the other."
 )
+def segment_divides_logs(text, log_probs):
+    pieces, best, total = _segment(text, log_probs, combine=_logsumexp)
+    return pieces, best / total if total else 1.0
+
+
+@best_segmentation.mistake(
+    "You add up logarithms of ways. Probabilities are what adds up: in logarithms, that is log-sum-exp."
+)
+def segment_adds_logs(text, log_probs):
+    pieces, best, total = _segment(text, log_probs, combine=sum)
+    return pieces, math.exp(best - total)
+
+
+@best_segmentation.mistake(
+    "Some places inside a text are reached by no piece, and max() of nothing fails there. Give such a place -inf and go on."
+)
+def segment_max_of_nothing(text, log_probs):
+    reached = [True] + [False] * len(text)
+    for end in range(1, len(text) + 1):
+        reached[end] = any(text[start:end] in log_probs for start in range(max(0, end - 8), end))
+        if not reached[end]:
+            raise ValueError("max() arg is an empty sequence")
+    pieces, best, total = _segment(text, log_probs, combine=_logsumexp)
+    return pieces, math.exp(best - total)
+
+
+@best_segmentation.mistake(
+    "You divide by the number of segmentations. They are not equally probable: add up their probabilities."
+)
+def segment_counts(text, log_probs):
+    pieces, _, _ = _segment(text, log_probs, combine=_logsumexp)
+    _, _, total = _segment(text, dict.fromkeys(log_probs, 0.0), combine=_logsumexp)
+    return pieces, math.exp(-total)
+
+
+@best_segmentation.mistake(
+    "You divide by the sum over the pieces of the model. Wanted is the sum over all segmentations of this text."
+)
+def segment_over_model(text, log_probs):
+    pieces, best, _ = _segment(text, log_probs, combine=_logsumexp)
+    return pieces, math.exp(best) / sum(map(math.exp, log_probs.values())) if text else 1.0
+
+
+@best_segmentation.mistake(
+    "Python's stack ends after about a thousand calls inside each other. Do without recursion: fill a table from left to right."
+)
+def segment_recursive(text, log_probs):
+    @lru_cache(None)
+    def until(end):
+        if end == 0:
+            return 0.0, 0.0, ()
+        ways = [
+            (
+                best + log_probs[text[start:end]],
+                total + log_probs[text[start:end]],
+                (*pieces, text[start:end]),
+            )
+            for start in range(max(0, end - 8), end)
+            if text[start:end] in log_probs
+            for best, total, pieces in [until(start)]
+            if best > -math.inf
+        ]
+        if not ways:
+            return -math.inf, -math.inf, ()
+        best, _, pieces = max(ways)
+        return best, _logsumexp([way[1] for way in ways]), pieces
+
+    best, total, pieces = until(len(text))
+    if best == -math.inf:
+        raise ValueError("no segmentation")
+    return list(pieces), math.exp(best - total)
+
+
+UNDERFLOW = "Products of thousands of probabilities are 0 in a float. Stay with logarithms: sum with log-sum-exp, subtract, and only then exp()."
+
+
+@best_segmentation.mistake(UNDERFLOW)
 def segment_underflows(text, log_probs):
     total = [1.0]
     for end in range(1, len(text) + 1):
@@ -1125,6 +1845,38 @@ def segment_underflows(text, log_probs):
         )
     pieces, best, _ = _segment(text, log_probs, combine=_logsumexp)
     return pieces, math.exp(best) / total[-1]
+
+
+@best_segmentation.mistake(UNDERFLOW)
+def segment_underflow_looks_impossible(text, log_probs):
+    """A total of 0 is taken for a text that cannot be spelled; math.log(0) raises the same ValueError."""
+    pieces, best, total = _segment(text, log_probs, combine=_logsumexp)
+    if math.exp(total) == 0:
+        raise ValueError("no segmentation")
+    return pieces, math.exp(best - total)
+
+
+def _share_where_total_is_0(share):
+    def answer(text, log_probs):
+        pieces, best, total = _segment(text, log_probs, combine=_logsumexp)
+        return pieces, math.exp(best - total) if math.exp(total) else share
+
+    return answer
+
+
+# What a division by a total of 0 gives: in torch and NumPy, after log-sum-exp without its shift, and with a guard.
+for _name, _share in {"nan": math.nan, "inf": math.inf, "zero": 0.0, "one": 1.0}.items():
+    _wrong = _share_where_total_is_0(_share)
+    _wrong.__name__ = f"segment_underflows_to_{_name}"
+    best_segmentation.mistake(UNDERFLOW)(_wrong)
+
+
+@best_segmentation.mistake(
+    "exp() of thousands overflows. Subtract the logarithms first: exp(best - total) is a share, between 0 and 1."
+)
+def segment_overflows(text, log_probs):
+    pieces, best, total = _segment(text, log_probs, combine=_logsumexp)
+    return pieces, math.exp(best) * math.exp(-total)
 
 
 @best_segmentation.mistake(

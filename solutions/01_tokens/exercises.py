@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Exercises: tokens
 #
-# Eight exercises, 20 points, and one answer in words. They climb: the first takes five minutes, the last
+# Eight exercises: 20 points, and 4 by hand for an answer in words. They climb: the first takes five minutes, the last
 # is one to be proud of. Each is judged as soon as you run the cell below it: you see which cases pass, the
 # first that does not, and often what was misunderstood. Try as often as you like; only the last state counts.
 #
@@ -100,7 +100,7 @@ check(predict_merges)
 # ## 3. Encode with merges · 3 points · 20 minutes
 #
 # Training has given a list of merges, the earliest first. Now cut a new word with them. The **earliest merge wins**, wherever in the
-# word it stands; only when no merge applies any more are you done.
+# word it stands; where that merge fits in several places, the leftmost goes first. Only when no merge applies any more are you done.
 #
 # `bpe_encode(word, merges)` starts from the characters of `word` and returns its tokens. With
 # `merges = [("e", "r"), ("l", "o"), ("lo", "w"), ("low", "er")]`:
@@ -185,20 +185,23 @@ def cut_word(word: str, vocab: set[str], unk: str = "[UNK]") -> list[str]:
 check(cut_word)
 
 # %% [markdown]
-# ## 5. Show text while it is being generated · 3 points · 25 minutes
+# ## 5. Show text while it is being generated · 3 points · 35 minutes
 #
 # A chat window shows each token as soon as the model gives it. A byte-level token may end in the middle of a character:
 # `é` is two bytes, `😀` four. Decode each token alone and the reader sees `�` flicker.
 #
 # `decode_stream(tokens)` takes the bytes of the tokens as they come and **yields**, after each token, the text that has become
 # complete; it yields nothing when that is empty. If the stream ends inside a character, it yields one `"\ufffd"` for what is left.
-# You may rely on the bytes being UTF-8, cut anywhere. By hand:
+# You may rely on the bytes being UTF-8, cut anywhere.
+#
+# The tokens are still being made while you decode. So `tokens` can be gone through once, and each text must be yielded **before the next
+# token is taken**: who begins with `list(tokens)` shows nothing until the model has finished. The check counts the tokens taken. By hand:
 #
 # - `list(decode_stream([b"caf", b"\xc3", b"\xa9!"]))` is `["caf", "é!"]`
 # - `list(decode_stream([b"ok\xf0\x9f"]))` is `["ok", "\ufffd"]`
 #
 # The first byte of a character says how long it is: below `0x80` one byte, from `0xC0` two, from `0xE0` three, from
-# `0xF0` four. The bytes that continue it lie between `0x80` and `0xBF`.
+# `0xF0` four. The bytes that continue it lie between `0x80` and `0xBF`. (The incremental decoder in Python's `codecs` is the answer itself: it is refused.)
 
 
 # %% exercise="decode_stream"
@@ -238,7 +241,7 @@ check(decode_stream)
 #
 # `batch_for_generation(prompts, pad_id, context_length, max_new_tokens)` returns `(input_ids, attention_mask)`, two int64 tensors of shape
 # (batch, longest prompt kept). The mask is 1 on the prompt's own tokens and 0 on padding. `pad_id` may also occur as a real
-# token inside a prompt (in GPT-2, `<|endoftext|>` does both jobs).
+# token inside a prompt (in GPT-2, `<|endoftext|>` does both jobs). There is at least one prompt; one may be empty, though never all of them.
 # If no room is left for a prompt (`max_new_tokens >= context_length`), raise `ValueError`. By hand, with `pad_id=0`, context 6, 3 new tokens:
 #
 # - prompts `[[5], [1, 2, 3, 4]]` give ids `[[0, 0, 5], [2, 3, 4]]` and mask `[[0, 0, 1], [1, 1, 1]]`
@@ -295,18 +298,19 @@ def cheapest_vocabulary(tokens_by_size: dict[int, int], d_model: int, stack_cost
 check(cheapest_vocabulary)
 
 # %% [markdown]
-# ## 8. The best cut, and how sure it is · 3 points · 40 minutes
+# ## 8. The best cut, and how sure it is · 3 points · 60 minutes
 #
 # A Unigram model gives each piece a probability, and a segmentation the product of its pieces'. Many segmentations spell the
 # same text. Which one is best, and which **share** of the total probability does it hold?
 #
-# `best_segmentation(text, log_probs)` returns `(pieces, share)`: the pieces of the most probable segmentation, and its probability divided by the
-# sum over *all* segmentations of `text`. If no segmentation exists, raise `ValueError`. By hand, with probabilities a: 0.5, b: 0.2, ab: 0.3:
+# `log_probs` maps each piece to the natural logarithm of its probability. `best_segmentation(text, log_probs)` returns `(pieces, share)`: the pieces of the most probable segmentation, and its probability divided by the
+# sum over *all* segmentations of `text`. The empty text has one, of no pieces: `([], 1.0)`. If no segmentation exists, raise `ValueError`. By hand, with probabilities a: 0.5, b: 0.2, ab: 0.3:
 #
 # - `"ab"` can be `ab` (0.3) or `a b` (0.1): the answer is `(["ab"], 0.75)`
 #
 # Texts may be thousands of characters long, where products of probabilities are too small for a float and where there are more
-# segmentations than atoms in the universe. Work with logarithms, and go through the text once. In the cases no two segmentations tie for the best.
+# segmentations than atoms in the universe. Work with logarithms in Python's floats or torch's float64 (float32 is too coarse here), and
+# go through the text once. In the cases no two segmentations tie for the best.
 
 
 # %% exercise="best_segmentation"

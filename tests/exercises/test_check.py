@@ -35,7 +35,7 @@ def test_a_right_answer_gives_points_and_a_panel(check, capsys):
     right_merge.__name__ = "merge_pair"
     check(right_merge)
     said = capsys.readouterr().out
-    assert "right, all 12 cases pass, 2 of 2 points" in said
+    assert "right, all 16 cases pass, 2 of 2 points" in said
     assert "points so far: 2 of 20" in said
 
 
