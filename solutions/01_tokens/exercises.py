@@ -195,7 +195,7 @@ check(cut_word)
 # You may rely on the bytes being UTF-8, cut anywhere.
 #
 # The tokens are still being made while you decode. So `tokens` can be gone through once, and each text must be yielded **before the next
-# token is taken**: who begins with `list(tokens)` shows nothing until the model has finished. The check counts the tokens taken. By hand:
+# token is taken**: a window that begins with `list(tokens)` shows nothing until the model has finished. The check counts the tokens taken. By hand:
 #
 # - `list(decode_stream([b"caf", b"\xc3", b"\xa9!"]))` is `["caf", "é!"]`
 # - `list(decode_stream([b"ok\xf0\x9f"]))` is `["ok", "\ufffd"]`
@@ -303,8 +303,8 @@ check(cheapest_vocabulary)
 # A Unigram model gives each piece a probability, and a segmentation the product of its pieces'. Many segmentations spell the
 # same text. Which one is best, and which **share** of the total probability does it hold?
 #
-# `log_probs` maps each piece to the natural logarithm of its probability. `best_segmentation(text, log_probs)` returns `(pieces, share)`: the pieces of the most probable segmentation, and its probability divided by the
-# sum over *all* segmentations of `text`. The empty text has one, of no pieces: `([], 1.0)`. If no segmentation exists, raise `ValueError`. By hand, with probabilities a: 0.5, b: 0.2, ab: 0.3:
+# `log_probs` maps each piece to the natural logarithm of its probability. `best_segmentation(text, log_probs)` returns
+# `(pieces, share)`: the pieces of the most probable segmentation, and its probability divided by the sum over *all* segmentations of `text`. The empty text has one, of no pieces: `([], 1.0)`. If no segmentation exists, raise `ValueError`. By hand, with probabilities a: 0.5, b: 0.2, ab: 0.3:
 #
 # - `"ab"` can be `ab` (0.3) or `a b` (0.1): the answer is `(["ab"], 0.75)`
 #
