@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from lmcourse.grading.commands import app as grading
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="Tools of the course for authors and instructors.",
     pretty_exceptions_enable=False,
 )
+app.add_typer(grading, name="grade")
 
 Course = Annotated[
     Path | None, typer.Option(help="The clone of the course; default: the folder at or above this one.")
@@ -56,17 +59,14 @@ def judge(
 def _table(verdicts: list) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("exercise", "verdict", "cases", "points", "why")
     for v in verdicts:
         why = [v.reason or "", v.failure.difference if v.failure else "", f"hint: {v.hint}" if v.hint else ""]
-        table.add_row(
-            v.name,
-            v.status,
-            f"{v.passed}/{v.total}",
-            f"{v.points}/{v.max_points}",
-            "\n".join(w for w in why if w),
-        )
+        # As Text, for brackets in a message are not mark-up.
+        reason = Text("\n".join(w for w in why if w))
+        table.add_row(v.name, v.status, f"{v.passed}/{v.total}", f"{v.points}/{v.max_points}", reason)
     console = Console()
     console.print(table)
     console.print(f"{sum(v.points for v in verdicts)} of {sum(v.max_points for v in verdicts)} points")

@@ -36,7 +36,7 @@ def _judge_one(exercise: ExerciseRecord, namespace: dict[str, Any], hidden: Chap
     answer = namespace.get(exercise.name)
     if answer is None:
         return Verdict(
-            exercise.name, "missing", 0, exercise.points, reason=f"the file defines no {exercise.signature}"
+            exercise.name, "missing", 0, exercise.points, reason=f"the file does not define {exercise.name}"
         )
     return judge_function(answer, exercise, hidden.find(exercise.name))
 

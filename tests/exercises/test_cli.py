@@ -68,6 +68,12 @@ def test_judge_prints_a_table(attempt):
     assert "2 of 20 points" in result.stdout
 
 
+def test_brackets_in_a_message_reach_the_reader(tmp_path):
+    path = tmp_path / "attempt.py"
+    path.write_text("def cut_word(word, vocab, unk='[UNK]'):\n    return ['un', '##break', '[x]']\n")
+    assert "'[x]'" in lmcourse("judge", "01_tokens", path).stdout
+
+
 def test_judge_ends_well_when_all_is_right(tmp_path):
     import jupytext
 
