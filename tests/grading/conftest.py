@@ -1,0 +1,64 @@
+"""A student's notebook with every answer typed in, made from the committed student and solution notebooks."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from lmcourse.grading.repair import Template
+from tests.conftest import ROOT
+
+NAME = "01_tokens"
+SOLUTION = ROOT / "solutions" / NAME / "exercises.ipynb"
+STUDENT = ROOT / "chapters" / NAME / "exercises.ipynb"
+
+
+def text_of(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def grade_id(cell: dict) -> str | None:
+    return cell["metadata"].get("nbgrader", {}).get("grade_id")
+
+
+def cell_of(notebook: dict, name: str) -> dict:
+    return next(cell for cell in notebook["cells"] if grade_id(cell) == name)
+
+
+def _answers() -> dict[str, str]:
+    found = {}
+    for cell in json.loads(SOLUTION.read_text(encoding="utf-8"))["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("solution"):
+            found[grade_id(cell)] = re.sub(r" *### (BEGIN|END) SOLUTION\n?", "", text_of(cell)).rstrip()
+    return found
+
+
+ANSWERS = _answers()
+
+
+@pytest.fixture(scope="session")
+def template() -> Template:
+    return Template.load(SOLUTION)
+
+
+@pytest.fixture
+def answered() -> dict:
+    notebook = json.loads(STUDENT.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if grade_id(cell) in ANSWERS:
+            cell["source"] = ANSWERS[grade_id(cell)]
+    return notebook
+
+
+def as_bytes(notebook: dict) -> bytes:
+    return json.dumps(notebook).encode()
+
+
+def put(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
