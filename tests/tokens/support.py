@@ -3,13 +3,14 @@
 import json
 import unicodedata
 
+import pytest
 import tiktoken
 import tokenizers
 from hypothesis import settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from lmcourse.tokens import BYTE_ALPHABET, BPETokenizer, byte_to_character
+from lmcourse.tokens import BYTE_ALPHABET, BPETokenizer, Tokenizer, UnigramTokenizer, byte_to_character
 
 settings.register_profile("tokens", deadline=None)  # a busy machine is no failure
 settings.load_profile("tokens")
@@ -114,3 +115,23 @@ def tiktoken_twin(tokenizer: BPETokenizer, pattern: str) -> tiktoken.Encoding:
     ranks = {bytes(byte_of[character] for character in piece): tokenizer.vocab[piece] for piece in pieces}
     special = {token: tokenizer.vocab[token] for token in tokenizer.special_tokens}
     return tiktoken.Encoding("twin", pat_str=pattern, mergeable_ranks=ranks, special_tokens=special)
+
+
+def total_score(tokenizer: UnigramTokenizer, tokens: list[str]) -> float:
+    return sum(tokenizer.scores[token] for token in tokens if token != tokenizer.unk_token)
+
+
+def assert_same_up_to_ties(tokenizer: Tokenizer, ours: list[int], theirs: list[int]) -> None:
+    """The ids are equal. For Unigram two segmentations of equal score may differ: others decide by rounding."""
+    if ours == theirs:
+        return
+    assert isinstance(tokenizer, UnigramTokenizer), (ours, theirs)
+    names = tokenizer.id_to_token
+    scores = [
+        sum(tokenizer.scores.get(names[i], 0.0) for i in ids if names[i] != tokenizer.unk_token)
+        for ids in (ours, theirs)
+    ]
+    # SentencePiece adds up in 32 bits.
+    assert scores[0] == pytest.approx(scores[1], abs=1e-3)
+    unknown = tokenizer.vocab.get(tokenizer.unk_token)
+    assert ours.count(unknown) == theirs.count(unknown)

@@ -40,6 +40,7 @@ from lmcourse.tokens.unigram_train import (
     seed_pieces,
     train_unigram,
 )
+from tests.tokens.support import assert_same_up_to_ties, total_score
 
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
@@ -342,19 +343,6 @@ def test_a_character_that_never_stands_alone_can_still_be_spelt():
 
 
 # --- against SentencePiece, with the same model ---
-
-
-def total_score(tokenizer: UnigramTokenizer, tokens: list[str]) -> float:
-    return sum(tokenizer.scores[token] for token in tokens if token != tokenizer.unk_token)
-
-
-def assert_same_up_to_ties(tokenizer: UnigramTokenizer, ours: list[int], theirs: list[int]) -> None:
-    """They add up scores in 32 bits; where ours differ, the scores must be equal to that accuracy."""
-    if ours != theirs:
-        names = tokenizer.id_to_token
-        scores = [total_score(tokenizer, [names[i] for i in ids]) for ids in (ours, theirs)]
-        assert scores[0] == pytest.approx(scores[1], abs=1e-3)
-        assert ours.count(tokenizer.vocab["<unk>"]) == theirs.count(tokenizer.vocab["<unk>"])
 
 
 def test_segmentations_equal_those_of_sentence_piece(sentence_piece, from_sentence_piece, lines):
