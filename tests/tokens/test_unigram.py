@@ -56,6 +56,7 @@ def segmentations(text: str, pieces: PieceScores) -> dict[tuple[str, ...], float
     return found
 
 
+IN_32_BITS = 1e-3  # SentencePiece adds up scores so
 log_probabilities = st.floats(-12, -0.01, allow_nan=False)
 
 
@@ -349,14 +350,16 @@ def test_segmentations_equal_those_of_sentence_piece(sentence_piece, from_senten
     texts = [line[:300] for line in lines[1] + lines[0][::4]]
     pairs = [(from_sentence_piece.encode(text), sentence_piece.encode(text)) for text in texts]
     for ours, theirs in pairs:
-        assert_same_up_to_ties(from_sentence_piece, ours, theirs)
+        assert_same_up_to_ties(from_sentence_piece, ours, theirs, IN_32_BITS)
     assert sum(ours != theirs for ours, theirs in pairs) <= len(pairs) / 100
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("  abehnrt.,'TS4éÉ中€\t"), max_size=30))
 def test_ids_equal_those_of_sentence_piece_on_any_text(sentence_piece, from_sentence_piece, text):
-    assert_same_up_to_ties(from_sentence_piece, from_sentence_piece.encode(text), sentence_piece.encode(text))
+    assert_same_up_to_ties(
+        from_sentence_piece, from_sentence_piece.encode(text), sentence_piece.encode(text), IN_32_BITS
+    )
 
 
 def test_n_best_equals_that_of_sentence_piece(sentence_piece, from_sentence_piece):
