@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lmcourse.grading.files import write_whole
 from lmcourse.grading.handed_in import Found, Limits, files_of
 from lmcourse.grading.names import HandedIn, handed_in, without_wrapper
 from lmcourse.grading.reading import Refused
@@ -57,9 +56,9 @@ def collect(
     _choose(everything, assignment, texts)
     # Earlier ones first: killed in between, nothing that was handed in is lost.
     for row in sorted((r for r in everything if _key(r) in texts), key=lambda r: r["status"] == "taken"):
-        _write(to, to / row["kept"], texts[_key(row)])
+        write_whole(to, to / row["kept"], texts[_key(row)])
     report = {"assignment": assignment, "files": everything}
-    _write(to, folder / "collected.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    write_whole(to, folder / "collected.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return rows
 
 
@@ -186,22 +185,3 @@ def _rows_before(report: Path) -> list[Row]:
         raise ValueError(
             f"{report} must be a report of this command; move it away to start anew ({error})"
         ) from error
-
-
-def _write(root: Path, path: Path, text: str) -> None:
-    """Write the file whole or not at all, only inside `root`, and not where it already says so."""
-    data = text.encode("utf-8", "replace")
-    if not path.parent.resolve().is_relative_to(root) or path.is_symlink():
-        raise ValueError(f"{path} must not be a link or stand behind one that leads out of {root}")
-    if path.is_file() and path.read_bytes() == data:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(prefix=".part-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
