@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmcourse.authoring.spec import Call, Exercise, Written
+from lmcourse.authoring.spec import Call, Exercise, Mistake, Written
 from lmcourse.exercises.codec import pack
 from lmcourse.exercises.outcome import call_packed
 from lmcourse.exercises.records import Case, ChapterRecord, ExerciseRecord
@@ -28,7 +28,10 @@ class Chapter:
     references: dict[str, Callable[..., Any]]
 
     def record(self, seed: int = VISIBLE_SEED, *, hidden: bool = False) -> ChapterRecord:
-        """Return the cases of `seed` with expected outcomes: the visible ones, or the hidden ones."""
+        """Return the cases of `seed` with expected outcomes: the visible ones, or the hidden ones.
+
+        Hidden ones carry no marks of known mistakes: each mistake fails a visible case already.
+        """
         made = []
         for e in self.exercises:
             reference = self.references[e.name]
@@ -41,17 +44,17 @@ class Chapter:
                     e.minutes,
                     f"{e.name}{inspect.signature(reference)}",
                     e.compare,
-                    [m.hint for m in e.mistakes],
+                    [] if hidden else [m.hint for m in e.mistakes],
                     list(e.allow),
                     e.collect,
                     e.may_mutate,
-                    [_case(e, call, reference) for call in calls],
+                    [_case(e, call, reference, [] if hidden else e.mistakes) for call in calls],
                 )
             )
         return ChapterRecord(self.name, made)
 
 
-def _case(exercise: Exercise, call: Call, reference: Callable[..., Any]) -> Case:
+def _case(exercise: Exercise, call: Call, reference: Callable[..., Any], mistakes: list[Mistake]) -> Case:
     packed = pack((call.args, call.kwargs))
     expected = call_packed(reference, packed, collect=exercise.collect)
     outcome = outcome_of(expected)
@@ -61,7 +64,7 @@ def _case(exercise: Exercise, call: Call, reference: Callable[..., Any]) -> Case
         )
     outcome.pop("trace", None)
     marks = []
-    for mistake in exercise.mistakes:
+    for mistake in mistakes:
         wrong = outcome_of(call_packed(mistake.function, packed, collect=exercise.collect, seconds=2.0))
         marks.append(mark_of(wrong, exercise.compare))
     shown = None if exercise.secret else pack(outcome)

@@ -45,7 +45,7 @@ ALWAYS = [
     "numpy",
     "torch",
 ]
-_NEVER_NAMES = {"eval", "exec", "compile", "__import__", "globals", "locals", "vars", "breakpoint", "open"}
+NEVER = {"eval", "exec", "compile", "__import__", "globals", "locals", "vars", "breakpoint", "open"}
 
 
 def refusal(function: Callable[..., Any], allow: Sequence[str] = ()) -> str | None:
@@ -59,18 +59,18 @@ def refusal(function: Callable[..., Any], allow: Sequence[str] = ()) -> str | No
     name = getattr(function, "__name__", "this function")
     if not isinstance(function, types.FunctionType) and not isinstance(function, type):
         return f"{name} is a {type(function).__name__}: write it yourself, with def or class."
-    if not _is_allowed(home, allowed, own=home) or _package(home) in ("lmcourse", "torch", "numpy"):
+    if not is_allowed(home, allowed, own=home) or _package(home) in ("lmcourse", "torch", "numpy"):
         return f"{name} comes from {home}: here you write it yourself."
     seen: set[int] = set()
     for used, value in _reachable(function, home, seen):
         if isinstance(value, str):  # an import inside the function
-            if not _is_allowed(value, allowed, own=home):
+            if not is_allowed(value, allowed, own=home):
                 return f"{used} imports {value}: this exercise is answered with your own code."
             continue
-        if used in _NEVER_NAMES and value is getattr(builtins, used, None):
+        if used in NEVER and value is getattr(builtins, used, None):
             return f"{used}() is not used in answers: an exercise is judged by what your own code computes."
         module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
-        if isinstance(module, str) and not _is_allowed(module, allowed, own=home):
+        if isinstance(module, str) and not is_allowed(module, allowed, own=home):
             return f"{used} comes from {module}: this exercise is answered with your own code."
     return None
 
@@ -79,7 +79,7 @@ def _package(module: str | None) -> str:
     return (module or "").split(".")[0]
 
 
-def _is_allowed(module: str | None, allowed: set[str], own: str | None) -> bool:
+def is_allowed(module: str | None, allowed: set[str], own: str | None) -> bool:
     if module is None or module == own or module == "builtins":
         return True
     parts = module.split(".")
@@ -109,7 +109,7 @@ def _reachable(function: Any, home: str | None, seen: set[int]) -> Iterator[tupl
         for k, c in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         if _filled(c)
     }
-    for used in sorted(_names(function.__code__)):
+    for used in sorted(names_in(function.__code__)):
         value = scope.get(used)
         if value is None:
             continue
@@ -126,13 +126,13 @@ def _filled(cell: types.CellType) -> bool:
     return True
 
 
-def _names(code: types.CodeType) -> set[str]:
-    """Names that are looked up, without attributes: `re.compile` is not the builtin `compile`."""
+def names_in(code: types.CodeType) -> set[str]:
+    """Return global names that are looked up, without attributes: `re.compile` is not the builtin `compile`."""
     loads = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_FROM_DICT_OR_GLOBALS")
     names = {i.argval for i in dis.get_instructions(code) if i.opname in loads}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names |= _names(constant)
+            names |= names_in(constant)
     return names
 
 

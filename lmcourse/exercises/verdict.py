@@ -62,16 +62,29 @@ def outcome_of(raw: bytes, collect: str = "") -> dict[str, Any]:
         outcome = unpack(raw)
     except CodecError as error:
         return {"kind": "unreadable", "message": str(error)}
-    needed = {
-        "returned": {"value", "mutated"},
-        "raised": {"error", "message", "trace"},
-        "unreadable": {"message"},
-    }
-    if not isinstance(outcome, dict) or not needed.get(outcome.get("kind"), {"?"}) <= set(outcome):
+    if not _has_agreed_form(outcome):
         return {"kind": "unreadable", "message": "the outcome does not have the agreed form"}
+    for part in ("message", "trace"):
+        if part in outcome:
+            outcome[part] = outcome[part][:4000]
     if collect == "stream" and outcome["kind"] == "returned" and not _is_timed(outcome["value"]):
         return {"kind": "unreadable", "message": "the outcome does not have the agreed form"}
     return outcome
+
+
+def _has_agreed_form(outcome: Any) -> bool:
+    """Whether it is what `call_packed` gives. It need not be: the student's process has sent it."""
+    if not isinstance(outcome, dict):
+        return False
+    if outcome.get("kind") == "returned":
+        return "value" in outcome and type(outcome.get("mutated")) is bool
+    texts = {"raised": ("message", "trace"), "unreadable": ("message",)}.get(outcome.get("kind"))
+    if texts is None or not all(isinstance(outcome.get(part), str) for part in texts):
+        return False
+    names = outcome.get("error", ["Error"])
+    return (
+        isinstance(names, list) and len(names) > 0 and all(isinstance(n, str) and len(n) < 200 for n in names)
+    )
 
 
 def _is_timed(value: Any) -> bool:

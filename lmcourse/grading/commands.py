@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Grade a class: collect what was handed in.")
+app = typer.Typer(no_args_is_help=True, help="Grade a class: collect, run, feedback, export, report.")
+
+Class = Annotated[
+    Path, typer.Option("--to", help="The folder of the class, where submitted/ is.", file_okay=False)
+]
+Course = Annotated[
+    Path | None, typer.Option(help="The clone of the course; default: the folder at or above this one.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Chapter = Annotated[str, typer.Argument(help='For example "01_tokens".')]
+
+
+@contextmanager
+def _wrong_use() -> Iterator[None]:
+    """Whatever an instructor can put right ends in a sentence and exit code 2."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        typer.echo(f"lmcourse: {text}", err=True)
+        raise typer.Exit(2) from error
 
 
 @app.callback()
@@ -20,29 +42,22 @@ def grade() -> None:
 def collect(
     source: Annotated[Path, typer.Argument(help="The LMS's zip, or a folder.", exists=True, readable=True)],
     assignment: Annotated[str, typer.Option(help='For example "01_tokens".')],
-    to: Annotated[
-        Path, typer.Option(help="The folder of the class, where submitted/ is.", file_okay=False)
-    ] = Path("."),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    course: Annotated[
-        Path | None, typer.Option(help="The clone of the course; default: the folder at or above this one.")
-    ] = None,
+    to: Class = Path("."),
+    as_json: AsJson = False,
+    course: Course = None,
 ) -> None:
     """Sort a class's notebooks into submitted/, repaired. Exit code 1 where a file was refused, 2 for wrong use."""
     from lmcourse.authoring.chapter import chapter_names, course_root
     from lmcourse.grading import collect as collecting
     from lmcourse.grading.repair import Template
 
-    try:
+    with _wrong_use():
         root = course_root(course)
         if assignment not in chapter_names(root):
             known = ", ".join(chapter_names(root))
             raise ValueError(f"'assignment' must be one of {known}, got {assignment!r}")
         template = Template.load(root / "solutions" / assignment / "exercises.ipynb")
         rows = collecting.collect(source, assignment, to, template)
-    except (OSError, ValueError) as error:
-        typer.echo(f"lmcourse: {error}", err=True)
-        raise typer.Exit(2) from error
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
@@ -59,3 +74,57 @@ def _say(rows: list[dict]) -> None:
                 typer.echo(f"{'':<11} {line}")
     counts = {s: sum(r["status"] == s for r in rows) for s in ("taken", "earlier", "refused", "passed over")}
     typer.echo(f"{len(rows)} files: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+
+
+@app.command()
+def run(
+    assignment: Chapter,
+    to: Class = Path("."),
+    workers: Annotated[int, typer.Option(help="Boxes at a time; about one a core.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, to use several machines.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the hidden cases; default: a secret one, kept.")
+    ] = None,
+    again: Annotated[bool, typer.Option(help="Grade everybody anew.")] = False,
+    unsafe: Annotated[bool, typer.Option(help="Run notebooks without a box, with all your rights.")] = False,
+    cell_seconds: Annotated[float, typer.Option(help="After this a cell is interrupted.")] = 60.0,
+    notebook_seconds: Annotated[float, typer.Option(help="After this a notebook is stopped.")] = 300.0,
+    memory: Annotated[int, typer.Option(help="MiB that a notebook and all it starts may use.")] = 2048,
+    as_json: AsJson = False,
+    course: Course = None,
+) -> None:
+    """Grade what is in submitted/, each notebook in a box. Exit code 1 where one could not be graded, 3 without a box."""
+    from lmcourse.authoring.chapter import course_root
+    from lmcourse.grading.class_folder import ClassFolder
+    from lmcourse.grading.isolation import NoIsolation
+    from lmcourse.grading.limits import MIB, Limits
+    from lmcourse.grading.run import grade_class
+
+    with _wrong_use():
+        limits = Limits(
+            cell_seconds=cell_seconds, notebook_seconds=notebook_seconds, memory_bytes=memory * MIB
+        )
+        try:
+            results = grade_class(
+                ClassFolder(to), assignment, course=course_root(course), workers=workers, scheduler=scheduler,
+                limits=limits, seed=seed, again=again, unsafe=unsafe, progress=not as_json,
+            )  # fmt: skip
+        except NoIsolation as error:
+            typer.echo(f"lmcourse: {error}", err=True)
+            raise typer.Exit(3) from error
+    failed = [result for result in results if result.status != "graded"]
+    if as_json:
+        typer.echo("[" + ",\n".join(result.to_json().rstrip() for result in results) + "]")
+    else:
+        for result in failed:
+            typer.echo(f"not graded: {result.student}: {result.why}")
+        for result in results:
+            for incident in result.incidents:
+                typer.echo(f"{result.student}: {incident}")
+        waiting = sum(None in result.scores.values() for result in results)
+        typer.echo(
+            f"{len(results)} notebooks: {len(results) - len(failed)} graded, {len(failed)} not; {waiting} with answers to read by hand"
+        )
+    raise typer.Exit(1 if failed else 0)

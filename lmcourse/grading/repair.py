@@ -7,6 +7,7 @@ the student; cells the student added stay behind the cell they followed.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
 import re
@@ -63,6 +64,7 @@ class Slot:
 class Template:
     """The notebook the student received, cut by nbgrader from `solutions/NN/exercises.ipynb`."""
 
+    source: NotebookNode
     notebook: NotebookNode
     slots: list[Slot]
 
@@ -71,9 +73,10 @@ class Template:
         from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, ComputeChecksums, LockCells
 
         notebook = nbformat.read(source, as_version=4)
+        original = copy.deepcopy(notebook)
         for step in (LockCells, ClearSolutions, ClearHiddenTests, ComputeChecksums):
             notebook, _ = step().preprocess(notebook, {})
-        return cls(notebook, [Slot(cell) for cell in notebook.cells])
+        return cls(original, notebook, [Slot(cell) for cell in notebook.cells])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,206 @@
+"""The grader's side: starts the process that forks boxes, opens them and talks to them, always with a deadline."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lmcourse.grading.box.folders import package_folders
+from lmcourse.grading.box.frames import (
+    CONTROL,
+    MAIN,
+    BrokenMessage,
+    as_json,
+    as_raw,
+    frame,
+    parsed,
+    read_frame,
+    write_all,
+)
+from lmcourse.grading.limits import Limits
+
+START_SECONDS = 120.0
+
+
+class BoxEnded(Exception):
+    """The box is over: what ran inside ended by itself or was ended."""
+
+
+class TookTooLong(Exception):
+    """No answer came within the deadline."""
+
+
+class BoxBroken(RuntimeError):
+    """The box could not be made, or the process that makes boxes has died. That is no student's fault."""
+
+
+class Boxes:
+    """Opens boxes, one at a time. A context manager; leaving it ends everything.
+
+    `isolation` is "namespaces" or "none". The child's environment is empty but for what is listed here, and it
+    starts in the root folder, so that it inherits nothing worth reading.
+    """
+
+    def __init__(self, isolation: str = "namespaces") -> None:
+        self.isolation = isolation
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Start loading, without waiting for it."""
+        import lmcourse
+
+        # Packages are found where this process finds them, although home and working folder are hidden.
+        package = [os.path.dirname(os.path.abspath(path)) for path in lmcourse.__path__]
+        environment = {
+            "PYTHONPATH": os.pathsep.join([*package_folders(), *package]),
+            "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0", "IPYTHONDIR": "/tmp/.ipython", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+            "PIP_RETRIES": "0", "PIP_TIMEOUT": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        }  # fmt: skip
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "lmcourse.grading.box.zygote", self.isolation],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, cwd="/", start_new_session=True,
+        )  # fmt: skip
+        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self._queues: dict[int, queue.Queue] = {CONTROL: queue.Queue()}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read, args=(self._out, self._queues), daemon=True).start()
+        self._ready = False
+
+    def __enter__(self) -> Boxes:
+        if self._process is None:
+            self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process = None
+
+    def open(self, limits: Limits, channels: int) -> Box:
+        """Return a new box with `channels` channels; the one before is over."""
+        if self._process is None:
+            self.start()
+        if not self._ready:
+            threads = self.control("ready", START_SECONDS)["threads"]
+            if threads != 1:
+                raise BoxBroken(f"the process that makes boxes must have one thread, has {threads}")
+            self._ready = True
+        self._over: dict[str, Any] | None = None
+        for number in range(MAIN, MAIN + channels):
+            self._queues[number] = queue.Queue()
+        self.send(CONTROL, as_json({"do": "open", "limits": asdict(limits), "channels": channels}))
+        self.control("opened", 30.0)
+        return Box(self, limits)
+
+    def send(self, channel: int, body: bytes) -> None:
+        try:
+            write_all(self._in, frame(channel, body))
+        except OSError as error:
+            raise self._died() from error
+
+    def control(self, event: str, seconds: float) -> dict[str, Any]:
+        """Return the next message `event` of the forking process; what happened to a box before is passed over."""
+        deadline = time.monotonic() + seconds
+        while True:
+            body = self.receive(CONTROL, deadline)
+            message = parsed(body)
+            if message["event"] == event:
+                return message
+
+    def receive(self, channel: int, deadline: float) -> bytes:
+        """Return the next body on `channel`.
+
+        Raises:
+            BoxEnded: the channel is closed. TookTooLong: the deadline has passed. BoxBroken: nobody is there any more.
+        """
+        try:
+            body = self._queues[channel].get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise TookTooLong(f"no message on channel {channel}") from None
+        if body is None:
+            self._queues[channel].put(None)
+            if channel == CONTROL:
+                raise self._died()
+            raise BoxEnded(f"channel {channel} is closed")
+        return body
+
+    def _died(self) -> BoxBroken:
+        self._errors.seek(0)
+        said = self._errors.read()[-2000:].decode("utf-8", "replace")
+        return BoxBroken(f"the process that makes boxes has died. It said: {said or '(nothing)'}")
+
+    def _read(self, fd: int, queues: dict[int, queue.Queue]) -> None:
+        """In a thread of its own, so that it works where pipes cannot be polled."""
+        while True:
+            try:
+                received = read_frame(fd)
+            except OSError:
+                received = None
+            if received is None:
+                for waiting in list(queues.values()):
+                    waiting.put(None)
+                return
+            channel, body = received
+            if channel == CONTROL:
+                message = parsed(body)
+                if message["event"] == "eof":
+                    queues[message["channel"]].put(None)
+                elif message["event"] == "over":
+                    self._over = message
+                    for number, waiting in list(queues.items()):
+                        if number != CONTROL:
+                            waiting.put(None)
+            queues[channel].put(body)
+
+
+class Box:
+    """One submission's box. Every wait has a deadline, and `until` ends them all."""
+
+    def __init__(self, boxes: Boxes, limits: Limits) -> None:
+        self._boxes, self.limits = boxes, limits
+        self.until = time.monotonic() + limits.notebook_seconds
+        self.peak_bytes = 0
+
+    def ask(self, channel: int, order: dict[str, Any], raw: Sequence[bytes] = ()) -> None:
+        self._boxes.send(channel, as_json(order))
+        for packed in raw:
+            self._boxes.send(channel, as_raw(packed))
+
+    def answer(self, channel: int, seconds: float) -> Any:
+        """Return what comes next on `channel`: a JSON value or bytes, in any case a student's word.
+
+        Raises:
+            BoxEnded: it will never come. TookTooLong: it has not come in time.
+        """
+        deadline = min(time.monotonic() + seconds, self.until)
+        try:
+            return parsed(self._boxes.receive(channel, deadline))
+        except BrokenMessage as error:
+            raise BoxEnded(str(error)) from error
+
+    @property
+    def over(self) -> str | None:
+        """Why the box was ended from outside, in words; None where it was not."""
+        message = self._boxes._over
+        return None if message is None else message["why"]
+
+    def interrupt(self) -> None:
+        self._boxes.send(CONTROL, as_json({"do": "interrupt"}))
+
+    def close(self) -> None:
+        self._boxes.send(CONTROL, as_json({"do": "close"}))
+        closed = self._boxes.control("closed", 30.0)
+        self.peak_bytes = max(closed["peak"], (self._boxes._over or closed)["peak"])

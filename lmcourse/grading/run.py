@@ -1,0 +1,183 @@
+"""Grade a class: boxes on one side, one writer of the gradebook on the other.
+
+Every worker has a box of its own at a time; only this process writes. A result is kept when the gradebook has it, so a
+run that was killed goes on where it stopped, and a run with nothing new changes nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import pickle
+import threading
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from lmcourse.grading.assignment import Assignment, load_assignment, seed_of
+from lmcourse.grading.box.client import BoxBroken, Boxes
+from lmcourse.grading.class_folder import ClassFolder
+from lmcourse.grading.files import write_whole
+from lmcourse.grading.isolation import explained, isolation_for
+from lmcourse.grading.limits import Limits
+from lmcourse.grading.results import Result
+from lmcourse.grading.submission import grade_submission
+
+
+def grade_class(
+    folder: ClassFolder,
+    assignment: str,
+    *,
+    course: Path,
+    workers: int = 1,
+    scheduler: str | None = None,
+    limits: Limits | None = None,
+    seed: int | None = None,
+    again: bool = False,
+    unsafe: bool = False,
+    progress: bool = False,
+) -> list[Result]:
+    """Grade everybody in `submitted/` and return the results in the order of names.
+
+    Whoever was graded before, with the same notebook and the same cases, is not graded again, unless `again`.
+    `scheduler` is the address of a Dask scheduler whose workers have this package; without one, `workers` threads
+    of this process have a box each.
+
+    Raises:
+        ValueError: a wrong argument, or nobody has handed in.
+        NoIsolation: students' programs cannot be kept apart here, and `unsafe` is not set.
+    """
+    from tqdm.auto import tqdm
+
+    if workers < 1:
+        raise ValueError(f"'workers' must be at least 1, got {workers}")
+    if not folder.root.is_dir():
+        raise ValueError(f"'folder' must be a folder that exists, got {folder.root}")
+    isolation = isolation_for(unsafe=unsafe)
+    limits = limits or Limits()
+    with _executor(workers, scheduler) as executor:
+        executor.submit(_start_boxes, isolation)  # they load while we do
+        from lmcourse.grading.gradebook import Writer
+
+        loaded = load_assignment(assignment, course, seed_of(folder, assignment, seed))
+        students = folder.students(assignment)
+        if not students:
+            raise ValueError(
+                f"nobody has handed in {assignment}: {folder.root / 'submitted'} holds no notebook for it"
+            )
+        packed = pickle.dumps(loaded)
+        with Writer(folder, assignment, loaded.template.source) as writer:
+            todo, results = {}, {}
+            for student in students:
+                data = folder.submitted(student, assignment).read_bytes()
+                old = None if again else _kept(folder, assignment, student, _key(loaded, limits, data))
+                if old is None:
+                    task = executor.submit(
+                        _grade, packed, student, data, limits, isolation, _key(loaded, limits, data)
+                    )
+                    todo[task] = student
+                else:
+                    results[student] = old
+            bar = tqdm(total=len(students), initial=len(results), unit="notebook", disable=not progress)
+            with bar:
+                for task in as_completed(todo):
+                    student = todo[task]
+                    bar.set_postfix_str(student)
+                    try:
+                        result, notebook = task.result()
+                    except BoxBroken as error:
+                        for other in todo:
+                            other.cancel()
+                        raise explained(error) from error
+                    writer.write(result, notebook, _timestamp(folder, assignment, student))
+                    # Last, so that what is kept is in the gradebook, whenever this is killed.
+                    write_whole(folder.root, folder.result(student, assignment), result.to_json())
+                    results[student] = result
+                    bar.update()
+    return [results[student] for student in students]
+
+
+def _key(loaded: Assignment, limits: Limits, data: bytes) -> str:
+    return hashlib.sha256(b"\0".join((loaded.key.encode(), repr(limits).encode(), data))).hexdigest()
+
+
+def _kept(folder: ClassFolder, assignment: str, student: str, key: str) -> Result | None:
+    """The result of an earlier run, where it is still true and its notebook is still there."""
+    path = folder.result(student, assignment)
+    if not path.is_file() or not folder.autograded(student, assignment).is_file():
+        return None
+    try:
+        result = Result.from_json(path.read_text(encoding="utf-8"), source=str(path))
+    except ValueError:
+        return None
+    return result if result.key == key and result.status == "graded" else None
+
+
+def _timestamp(folder: ClassFolder, assignment: str, student: str) -> str | None:
+    path = folder.submitted(student, assignment).with_name("timestamp.txt")
+    return path.read_text(encoding="utf-8").strip() or None if path.is_file() else None
+
+
+# --- in the workers ----------------------------------------------------------------------------------------------
+
+_own = threading.local()
+_started: list[Boxes] = []
+
+
+def _start_boxes(isolation: str) -> Boxes:
+    """Return this thread's boxes; the process behind them is started once and ends with this one."""
+    if getattr(_own, "isolation", None) != isolation:
+        _own.boxes, _own.isolation = Boxes(isolation), isolation
+        _own.boxes.start()
+        _started.append(_own.boxes)
+    return _own.boxes
+
+
+@atexit.register
+def _end_boxes() -> None:
+    while _started:
+        _started.pop().__exit__()
+
+
+@lru_cache(maxsize=2)
+def _unpacked(packed: bytes) -> Assignment:
+    return pickle.loads(packed)  # from the process that grades, never from a box
+
+
+def _grade(
+    packed: bytes, student: str, data: bytes, limits: Limits, isolation: str, key: str
+) -> tuple[Result, str]:
+    loaded = _unpacked(packed)
+    try:
+        return grade_submission(student, data, loaded, _start_boxes(isolation), limits, key)
+    except BoxBroken:
+        _own.isolation = None
+        raise
+    except Exception as error:  # one notebook of a class must not stop the others
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        why = f"It broke the grader, which is our fault ({error!r:.300}, line {where.lineno} of {Path(where.filename).name})."
+        return Result(student, loaded.name, key, "failed", why), ""
+
+
+@contextmanager
+def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
+    """Something with `submit`: threads here, or Dask's workers. Threads are enough, for boxes are processes of their own."""
+    if scheduler is None:
+        with ThreadPoolExecutor(workers, thread_name_prefix="grader") as executor:
+            try:
+                yield executor
+            except BaseException:
+                executor.shutdown(wait=False, cancel_futures=True)
+                _end_boxes()
+                raise
+            executor.submit(_end_boxes)
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ValueError("'scheduler' needs Dask; type: pip install distributed") from error
+    with Client(scheduler) as client:
+        yield client.get_executor()
