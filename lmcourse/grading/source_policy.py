@@ -33,6 +33,8 @@ class Names:
         for source in cells:
             if len(source) > MAX_CHARACTERS:
                 continue
+            if source.lstrip().startswith("%%"):  # a cell magic: what it is given is below its line
+                source = source.lstrip().partition("\n")[2]
             try:
                 tree = ast.parse(transform(source))
                 code = compile(
