@@ -63,7 +63,7 @@ class Boxes:
         environment = {
             "PYTHONPATH": os.pathsep.join([*package_folders(), *package]),
             "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0", "IPYTHONDIR": "/tmp/.ipython", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
             "PIP_RETRIES": "0", "PIP_TIMEOUT": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }  # fmt: skip
         self._process = subprocess.Popen(

@@ -15,15 +15,16 @@ from lmcourse.exercises.outcome import call_packed
 from lmcourse.exercises.policy import refusal
 from lmcourse.grading.box.frames import MAIN, as_json, as_raw, frame, parsed, read_frame, write_all
 from lmcourse.grading.box.shell import Shell, take_over_output
+from lmcourse.grading.limits import Limits
 
 
-def live(shell: Shell, channels: dict[int, int]) -> None:
+def live(shell: Shell, channels: dict[int, int], limits: Limits) -> None:
     """Serve the grader until it closes the channel. `channels` has a descriptor for each channel number."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _close_others({*channels.values()})
     for _ in range(3):
         os.open(os.devnull, os.O_RDWR)
-    take_over_output(shell)
+    take_over_output(shell, limits.output_bytes)
     shell.user_ns.setdefault("__name__", "__main__")
     main = channels[MAIN]
     write_all(main, frame(MAIN, as_json({"ready": True})))

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -135,20 +136,27 @@ class Shell(InteractiveShell):
         return gathered.finished(), "stopped" if stopped else "error" if error else "ok"
 
 
-def make_shell(max_output: int) -> Shell:
-    """Return the one shell of this process, ready to run cells. No threads, no files, no history kept."""
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.InteractiveShell.colors = "NoColor"
-    config.InteractiveShell.display_page = True
-    shell = Shell.instance(config=config, displayhook_class=_Hook, display_pub_class=_Publisher)
-    gathered = Gathered(max_output)
-    shell.display_pub.gathered = shell.displayhook.gathered = gathered
+def make_shell() -> Shell:
+    """Return the one shell of this process, ready to run cells. No threads, no files, no history kept.
+
+    It has run a cell that fails: what IPython loads for its first traceback costs more than all the rest.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["IPYTHONDIR"] = folder
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "NoColor"
+        shell = Shell.instance(config=config, displayhook_class=_Hook, display_pub_class=_Publisher)
+        shell.display_pub.gathered = shell.displayhook.gathered = Gathered(0)
+        shell.run_cell("1 / 0", store_history=True)
+        shell.reset(new_session=True)
+    del os.environ["IPYTHONDIR"]
     return shell
 
 
-def take_over_output(shell: Shell) -> None:
-    """Gather what this process prints, also by subprocesses and C code, which write to descriptors 1 and 2."""
+def take_over_output(shell: Shell, max_bytes: int) -> None:
+    """Gather, up to a number of bytes a cell, what this process prints, also by subprocesses and C code, which write to descriptors 1 and 2."""
+    shell.display_pub.gathered.max_bytes = max_bytes
     sys.stdout = _Stream("stdout", shell.display_pub.gathered)
     sys.stderr = _Stream("stderr", shell.display_pub.gathered)
     sys.stdin = open(os.devnull)  # noqa: SIM115
