@@ -150,7 +150,7 @@ def test_what_a_function_was_asked_never_shows_in_a_later_cell(graded, answered,
         ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "it ended the program"),
         ("import ctypes\nctypes.string_at(0)", "it ended the program"),
         (
-            "while True:\n    try:\n        while True: len('')\n    except BaseException: pass",
+            "while True:\n    try:\n        x = 1\n        while True: x = 1\n    except BaseException: pass",
             "it did not stop when told to",
         ),
         ("while True: pass", "was interrupted after 2 s"),
@@ -175,7 +175,7 @@ def test_a_cell_that_goes_wrong_costs_no_mark_but_its_own(graded, answered, sour
         ("torch.os._exit(0)", "it ended the program"),
         ("\n    while True: pass", None),
         (
-            "\n    while True:\n        try:\n            while True: len('')\n        except BaseException: pass",
+            "\n    while True:\n        try:\n            x = 1\n            while True: x = 1\n        except BaseException: pass",
             "did not answer",
         ),
         ("return [bytes(2**20) for _ in range(3000)]", None),
@@ -199,7 +199,7 @@ def test_everything_endless_at_once_ends(graded, answered):
     for name in ANSWERS:
         if name != "why_languages":
             cell_of(answered, name)["source"] = (
-                f"def {name}(*a, **k):\n    while True:\n        try:\n            while True: len('')\n        except BaseException: pass"
+                f"def {name}(*a, **k):\n    while True:\n        try:\n            x = 1\n            while True: x = 1\n        except BaseException: pass"
             )
     result, _ = graded(
         answered, Limits(cell_seconds=1, call_seconds=0.2, exercise_seconds=1, notebook_seconds=5)
