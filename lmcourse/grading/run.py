@@ -179,5 +179,11 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
         from distributed import Client
     except ImportError as error:
         raise ValueError("'scheduler' needs Dask; type: pip install distributed") from error
-    with Client(scheduler) as client:
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"'scheduler' must be the address of a running Dask scheduler, got {scheduler!r} ({error})"
+        ) from error
+    with client:
         yield client.get_executor()
