@@ -16,6 +16,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lmcourse.grading.assignment import Assignment, load_assignment, seed_of
 from lmcourse.grading.box.client import BoxBroken, Boxes
@@ -25,6 +26,9 @@ from lmcourse.grading.isolation import explained, isolation_for
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.results import Result
 from lmcourse.grading.submission import grade_submission
+
+if TYPE_CHECKING:
+    from lmcourse.grading.gradebook import Writer
 
 
 def grade_class(
@@ -60,7 +64,7 @@ def grade_class(
     limits = limits or Limits()
     with _executor(workers, scheduler) as executor:
         executor.submit(_start_boxes, isolation)  # they load while we do
-        from lmcourse.grading.gradebook import Writer
+        from lmcourse.grading.gradebook import Writer  # it loads nbgrader
 
         loaded = load_assignment(assignment, course, seed_of(folder, assignment, seed))
         students = folder.students(assignment)
@@ -92,12 +96,23 @@ def grade_class(
                         for other in todo:
                             other.cancel()
                         raise explained(error) from error
-                    writer.write(result, notebook, _timestamp(folder, assignment, student))
+                    result = _written(writer, folder, result, notebook)
                     # Last, so that what is kept is in the gradebook, whenever this is killed.
                     write_whole(folder.root, folder.result(student, assignment), result.to_json())
                     results[student] = result
                     bar.update()
     return [results[student] for student in students]
+
+
+def _written(writer: Writer, folder: ClassFolder, result: Result, notebook: str) -> Result:
+    """Write one result; one that the gradebook does not take has failed, and the others go on."""
+    handed_in = folder.submitted(result.student, result.assignment)
+    try:
+        writer.write(result, notebook or handed_in.read_text(encoding="utf-8", errors="replace"))
+    except ValueError as error:
+        why = f"It could not be written to the gradebook: {error}."
+        return Result(result.student, result.assignment, result.key, "failed", why)
+    return result
 
 
 def _key(loaded: Assignment, limits: Limits, data: bytes) -> str:
@@ -114,11 +129,6 @@ def _kept(folder: ClassFolder, assignment: str, student: str, key: str) -> Resul
     except ValueError:
         return None
     return result if result.key == key and result.status == "graded" else None
-
-
-def _timestamp(folder: ClassFolder, assignment: str, student: str) -> str | None:
-    path = folder.submitted(student, assignment).with_name("timestamp.txt")
-    return path.read_text(encoding="utf-8").strip() or None if path.is_file() else None
 
 
 # --- in the workers ----------------------------------------------------------------------------------------------
