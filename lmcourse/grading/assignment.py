@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from lmcourse.exercises.records import ChapterRecord, load_chapter, to_json
 from lmcourse.grading.class_folder import ClassFolder
+from lmcourse.grading.files import write_whole
 from lmcourse.grading.repair import Template
 
 
@@ -61,9 +61,5 @@ def seed_of(folder: ClassFolder, assignment: str, wanted: int | None = None) -> 
             raise ValueError(f"{path} must hold a number, got {text[:40]!r}")
         return int(text)
     seed = secrets.randbits(53) if wanted is None else wanted
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(".seed")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(f"{seed}\n")
-    os.replace(part, path)
+    write_whole(folder.root, path, f"{seed}\n", mode=0o600)
     return seed

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 
-def write_whole(root: Path, path: Path, data: bytes | str) -> bool:
+def write_whole(root: Path, path: Path, data: bytes | str, *, mode: int = 0o644) -> bool:
     """Write the file whole or not at all, only inside `root`, and not where it already says so.
 
-    Returns whether anything was written.
+    Returns whether anything was written. What a killed write leaves behind is taken over by the next.
 
     Raises:
         ValueError: `path` is a link, or stands behind one that leads out of `root`.
@@ -21,13 +20,14 @@ def write_whole(root: Path, path: Path, data: bytes | str) -> bool:
     if path.is_file() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+    part = path.with_name(f".part-{path.name}")
+    part.unlink(missing_ok=True)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
-        os.chmod(part, 0o644)
+        os.chmod(part, mode)
         os.replace(part, path)
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
     return True
