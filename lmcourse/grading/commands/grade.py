@@ -1,41 +1,22 @@
-"""`lmcourse grade ...`: what an instructor types."""
+"""Collecting what was handed in, and running it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Grade a class: collect, run, feedback, export, report.")
-
-Class = Annotated[
-    Path, typer.Option("--to", help="The folder of the class, where submitted/ is.", file_okay=False)
-]
-Course = Annotated[
-    Path | None, typer.Option(help="The clone of the course; default: the folder at or above this one.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-Chapter = Annotated[str, typer.Argument(help='For example "01_tokens".')]
-
-
-@contextmanager
-def _wrong_use() -> Iterator[None]:
-    """Whatever an instructor can put right ends in a sentence and exit code 2."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as error:
-        text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        typer.echo(f"lmcourse: {text}", err=True)
-        raise typer.Exit(2) from error
-
-
-@app.callback()
-def grade() -> None:
-    """Grade a class."""
+from lmcourse.grading.commands.app import (
+    AsJson,
+    Assignment,
+    Class,
+    Course,
+    app,
+    known_assignment,
+    wrong_use_is_told,
+)
 
 
 @app.command()
@@ -47,15 +28,11 @@ def collect(
     course: Course = None,
 ) -> None:
     """Sort a class's notebooks into submitted/, repaired. Exit code 1 where a file was refused, 2 for wrong use."""
-    from lmcourse.authoring.chapter import chapter_names, course_root
     from lmcourse.grading import collect as collecting
     from lmcourse.grading.repair import Template
 
-    with _wrong_use():
-        root = course_root(course)
-        if assignment not in chapter_names(root):
-            known = ", ".join(chapter_names(root))
-            raise ValueError(f"'assignment' must be one of {known}, got {assignment!r}")
+    with wrong_use_is_told():
+        root = known_assignment(assignment, course)
         template = Template.load(root / "solutions" / assignment / "exercises.ipynb")
         rows = collecting.collect(source, assignment, to, template)
     if as_json:
@@ -78,7 +55,7 @@ def _say(rows: list[dict]) -> None:
 
 @app.command()
 def run(
-    assignment: Chapter,
+    assignment: Assignment,
     to: Class = Path("."),
     workers: Annotated[int, typer.Option(help="Boxes at a time; about one a core.")] = 1,
     scheduler: Annotated[
@@ -96,19 +73,18 @@ def run(
     course: Course = None,
 ) -> None:
     """Grade what is in submitted/, each notebook in a box. Exit code 1 where one could not be graded, 3 without a box."""
-    from lmcourse.authoring.chapter import course_root
     from lmcourse.grading.class_folder import ClassFolder
     from lmcourse.grading.isolation import NoIsolation
     from lmcourse.grading.limits import MIB, Limits
     from lmcourse.grading.run import grade_class
 
-    with _wrong_use():
+    with wrong_use_is_told():
         limits = Limits(
             cell_seconds=cell_seconds, notebook_seconds=notebook_seconds, memory_bytes=memory * MIB
         )
         try:
             results = grade_class(
-                ClassFolder(to), assignment, course=course_root(course), workers=workers, scheduler=scheduler,
+                ClassFolder(to), assignment, course=known_assignment(assignment, course), workers=workers, scheduler=scheduler,
                 limits=limits, seed=seed, again=again, unsafe=unsafe, progress=not as_json,
             )  # fmt: skip
         except NoIsolation as error:

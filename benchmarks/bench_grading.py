@@ -1,0 +1,186 @@
+"""The course's grader beside stock nbgrader, on the same submissions of one chapter, in one run.
+
+    python benchmarks/bench_grading.py [--students 40] [--rounds 1] [--workers 2]
+
+Both are started as an instructor starts them, from the command line, so that start-up is counted, on copies of one folder of
+honest submissions of a practice class. Both ask the visible and the hidden cases of one seed. That they give the same marks is
+asserted. Submissions with an endless loop are left out, since the loop's time limit costs both the same. Memory is
+the peak of what all processes of the command have together (proportional set size).
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+
+from lmcourse.grading.class_folder import ClassFolder
+from lmcourse.grading.collect import collect
+from lmcourse.grading.practice import make_class
+from lmcourse.grading.repair import Template
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTER = "01_tokens"
+SEED = 4711
+BIN = Path(sys.executable).parent
+
+
+def processes_under(pid: int) -> list[int]:
+    found, waiting = [], [pid]
+    while waiting:
+        current = waiting.pop()
+        found.append(current)
+        try:
+            for task in Path(f"/proc/{current}/task").iterdir():
+                waiting += [int(child) for child in (task / "children").read_text().split()]
+        except OSError:
+            continue
+    return found
+
+
+def memory_of(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def timed(command: list[str], folder: Path, **environment: str) -> tuple[float, int]:
+    """Return the seconds that `command` takes in `folder`, and the peak of its memory."""
+    peak = 0
+
+    def watch() -> None:
+        nonlocal peak
+        while process.poll() is None:
+            peak = max(peak, sum(map(memory_of, processes_under(process.pid))))
+            time.sleep(0.5)
+
+    started = time.perf_counter()
+    with open(folder / "said.txt", "w") as said:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=said, stderr=said, env={**os.environ, **environment}
+        )
+        thread = threading.Thread(target=watch)
+        thread.start()
+        code = process.wait()
+    seconds = time.perf_counter() - started
+    thread.join()
+    if code != 0:
+        raise SystemExit(
+            f"{' '.join(command)} ended with {code}:\n{(folder / 'said.txt').read_text()[-3000:]}"
+        )
+    return seconds, peak
+
+
+def honest_class(folder: Path, students: int) -> None:
+    """Fill folder/submitted with honest submissions of a practice class, without endless loops."""
+    made = make_class(folder / "lms", CHAPTER, ROOT, students=2 * students)
+    template = Template.load(ROOT / "solutions" / CHAPTER / "exercises.ipynb")
+    collect(made.zip, CHAPTER, folder, template)
+    run = [
+        str(BIN / "lmcourse"),
+        "grade",
+        "run",
+        CHAPTER,
+        "--to",
+        str(folder),
+        "--course",
+        str(ROOT),
+        "--workers",
+        "2",
+        "--seed",
+        str(SEED),
+        "--json",
+    ]
+    subprocess.run(run, check=False, stdout=subprocess.DEVNULL)
+    from lmcourse.grading.results import results_of
+
+    quick = {r.student for r in results_of(ClassFolder(folder), CHAPTER) if r.seconds < 5 and not r.incidents}
+    honest = [
+        s
+        for s, about in sorted(made.about.items())
+        if about.startswith(("all right", "of skill")) and s in quick
+    ]
+    if len(honest) < students:
+        raise SystemExit(f"the class has only {len(honest)} honest submissions without an endless loop")
+    for path in (folder / "submitted").iterdir():
+        if path.name not in honest[:students]:
+            shutil.rmtree(path)
+
+
+def fresh_copy(source: Path, name: str) -> Path:
+    folder = source.parent / name
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source / "submitted", folder / "submitted")
+    return folder
+
+
+def prepare_stock(folder: Path) -> dict[str, str]:
+    """What an instructor does before stock autograding; not counted."""
+    (folder / "source" / CHAPTER).mkdir(parents=True)
+    shutil.copy(ROOT / "solutions" / CHAPTER / "exercises.ipynb", folder / "source" / CHAPTER)
+    subprocess.run(
+        [BIN / "nbgrader", "generate_assignment", CHAPTER], cwd=folder, check=True, capture_output=True
+    )
+    subprocess.run(
+        [BIN / "lmcourse", "hidden", CHAPTER, folder / "private", "--seed", str(SEED), "--course", ROOT],
+        check=True,
+        capture_output=True,
+    )
+    return {"LMCOURSE_HIDDEN_CASES": str(folder / "private")}
+
+
+def marks(folder: Path) -> dict[tuple[str, str], float | None]:
+    with Gradebook(ClassFolder(folder).db_url) as book:
+        return {
+            (s.student.id, g.name): g.auto_score
+            for s in book.find_assignment(CHAPTER).submissions
+            for n in s.notebooks
+            for g in n.grades
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--students", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2, help="a second line with so many workers")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-grading-") as made:
+        base = Path(made) / "class"
+        base.mkdir()
+        honest_class(base, options.students)
+        run = [str(BIN / "lmcourse"), "grade", "run", CHAPTER, "--course", str(ROOT), "--seed", str(SEED)]
+        times: dict[str, list[tuple[float, int]]] = {}
+        for _ in range(options.rounds):
+            for workers in (1, options.workers):
+                ours = fresh_copy(base, f"ours-{workers}")
+                times.setdefault(f"ours, {workers} worker{'s' * (workers > 1)}", []).append(
+                    timed([*run, "--workers", str(workers)], ours)
+                )
+            stock = fresh_copy(base, "stock")
+            environment = prepare_stock(stock)
+            times.setdefault("stock nbgrader", []).append(
+                timed([str(BIN / "nbgrader"), "autograde", CHAPTER], stock, **environment)
+            )
+            assert marks(ours) == marks(stock), "both must give the same marks"
+    peer, _ = min(times["stock nbgrader"])
+    print(f"{options.students} submissions of {CHAPTER}, start-up included; the same marks from both")
+    for name, rounds in times.items():
+        seconds, memory = min(rounds)
+        print(
+            f"{name:<16} {seconds:7.1f} s  {seconds / options.students:6.3f} s a submission  {peer / seconds:5.1f} x stock's speed  peak {memory / 2**20:5.0f} MiB"
+        )
+
+
+if __name__ == "__main__":
+    main()
