@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BOOK := build/book/_build/html/index.html
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help book test serve notebooks format check tests notebook-tests browser-tests bench clean chromium
+.PHONY: help book test serve notebooks format check tests notebook-tests browser-tests bench class clean chromium
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -30,6 +30,16 @@ format: $(VENV)/.dev ## format and mend what can be mended
 
 bench: $(VENV)/.dev ## speed beside the peers, as ratios in one run
 	$(BIN)/python benchmarks/bench_tokens.py
+	$(BIN)/python benchmarks/bench_grading.py
+
+class: $(VENV)/.dev ## invent a class of 40, grade it, open the report
+	rm -rf build/class
+	$(BIN)/lmcourse grade practice build/class/lms
+	$(BIN)/lmcourse grade collect build/class/lms/submissions.zip --assignment 01_tokens --to build/class || [ $$? -eq 1 ]
+	$(BIN)/lmcourse grade run 01_tokens --to build/class --workers 2
+	$(BIN)/lmcourse grade feedback 01_tokens --to build/class
+	$(BIN)/lmcourse grade export 01_tokens --to build/class --lms canvas --template build/class/lms/gradebook.csv
+	$(BIN)/lmcourse grade report 01_tokens --to build/class --open
 
 clean: ## remove what was built, the environment too
 	rm -rf build $(VENV)

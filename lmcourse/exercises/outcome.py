@@ -83,7 +83,8 @@ def call_packed(
         mutated = pack((args, kwargs)) != packed_args
         return pack({"kind": "returned", "value": value, "mutated": mutated})
     except CodecError as error:
-        return pack({"kind": "unreadable", "message": str(error).replace("value", "the result", 1)})
+        message = str(error).replace("value['value']", "value", 1).replace("value", "the result", 1)
+        return pack({"kind": "unreadable", "message": message})
 
 
 def _items(value: Any) -> Iterator[Any]:

@@ -30,7 +30,9 @@ class ExportSummary:
             lines.append(
                 f"Other marks stood there before ({len(self.replaced)}): {', '.join(self.replaced)}."
             )
-        lines += [f"Without a mark: {name}: {why}." for name, why in self.without_mark.items()]
+        for why in dict.fromkeys(self.without_mark.values()):
+            names = [name for name, own in self.without_mark.items() if own == why]
+            lines.append(f"Without a mark, {why} ({len(names)}): {', '.join(names)}.")
         if self.nothing_handed_in:
             lines.append(
                 f"Nothing handed in ({len(self.nothing_handed_in)}): {'; '.join(self.nothing_handed_in)}."
