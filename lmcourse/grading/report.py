@@ -20,7 +20,7 @@ from lmcourse.grading.files import write_whole
 from lmcourse.grading.page import render
 from lmcourse.grading.results import Result, results_of
 from lmcourse.grading.similar import Group, alike
-from lmcourse.grading.statistics import ExerciseFigures, Marks, figures_of, graded, marks_of
+from lmcourse.grading.statistics import ExerciseFigures, Spread, figures_of, graded, spread_of
 
 By = list[tuple[str, list[str]]]
 
@@ -32,7 +32,7 @@ class ClassReport:
     assignment: str
     handed_in: list[str]
     results: list[Result]
-    marks: Marks
+    marks: Spread
     figures: list[ExerciseFigures]
     late: list[str]
     waiting: list[str]
@@ -128,7 +128,7 @@ def read_class(
         assignment,
         handed_in,
         results,
-        marks_of(results, chapter),
+        spread_of(results, chapter),
         figures_of(results, chapter),
         late=sorted({row["student"] for row in taken if row["late"]}),
         waiting=sorted({*handed_in} - {result.student for result in results}),

@@ -45,7 +45,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Marks:
+class Spread:
     """The points given without a person, one number a graded student, of at most `maximum`."""
 
     points: list[float]
@@ -80,14 +80,14 @@ class Marks:
         return [Bar(i * width - shift, (i + 1) * width - shift, count) for i, count in enumerate(counts)]
 
 
-def marks_of(results: Iterable[Result], chapter: ChapterRecord) -> Marks:
+def spread_of(results: Iterable[Result], chapter: ChapterRecord) -> Spread:
     """Return the automatic marks of those who were graded. What a person has to read counts in neither number."""
     results = graded(results)
     most = float(chapter.points)
     for result in results:
         automatic = {e.grade_id for e in result.exercises} | set(result.untrusted)
         most = max(most, sum(result.max_scores.get(grade_id, 0.0) for grade_id in automatic))
-    return Marks([result.points for result in results], most)
+    return Spread([result.points for result in results], most)
 
 
 @dataclass(frozen=True)

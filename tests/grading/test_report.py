@@ -14,7 +14,7 @@ from lmcourse.grading.answers import Submission, authors_code, given_code, reach
 from lmcourse.grading.class_folder import ClassFolder
 from lmcourse.grading.lecture import lecture_notes
 from lmcourse.grading.report import write_report
-from lmcourse.grading.statistics import Marks, figures_of, marks_of, separation, state_of
+from lmcourse.grading.statistics import Spread, figures_of, spread_of, separation, state_of
 from tests.browser.conftest import axe, axe_source, browser, listen, open_page, overflow, poor_contrast  # noqa: F401
 from tests.conftest import ROOT
 from tests.grading.conftest import ANSWERS, NAME
@@ -73,18 +73,18 @@ class _Reader(HTMLParser):
 @pytest.mark.parametrize("number", [1, 2, 3, 10, 57])
 def test_quartiles_are_numpys(number):
     points = np.random.default_rng(number).integers(0, 21, number).astype(float).tolist()
-    assert Marks(points, 20.0).quartiles == pytest.approx(tuple(np.percentile(points, [25, 50, 75])))
-    assert Marks([], 20.0).quartiles is None
+    assert Spread(points, 20.0).quartiles == pytest.approx(tuple(np.percentile(points, [25, 50, 75])))
+    assert Spread([], 20.0).quartiles is None
 
 
 @pytest.mark.parametrize("maximum", [4, 20, 24, 25, 100, 1000, 20.5])
 def test_each_mark_is_in_the_bar_that_names_it(maximum):
     for mark in (0.0, 0.5, 1.0, maximum / 3, maximum / 2, maximum - 0.25, float(maximum)):
-        bars = Marks([mark], maximum).bars
+        bars = Spread([mark], maximum).bars
         (bar,) = [bar for bar in bars if bar.count]
         assert bar.low <= mark < bar.high or (mark == maximum and bar is bars[-1])
     assert len(bars) <= 26
-    thirteen = Marks([12.5] + [13.0] * 3 + [14.0], 20.0).bars[13]
+    thirteen = Spread([12.5] + [13.0] * 3 + [14.0], 20.0).bars[13]
     assert (thirteen.low, thirteen.high, thirteen.count) == (12.5, 13.5, 4)
 
 
@@ -139,7 +139,7 @@ def test_marks_count_neither_failed_runs_nor_what_is_read_by_hand():
         result("bob", [answer("bpe_encode")], scores={"why_languages": 0.0}),
         result("carl", status="failed", why="no"),
     ]
-    marks = marks_of(results, CHAPTER)
+    marks = spread_of(results, CHAPTER)
     assert (marks.points, marks.maximum) == ([2.0, 3.0], 20.0)
 
 
