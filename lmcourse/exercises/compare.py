@@ -51,7 +51,7 @@ def difference(expected: Any, got: Any, how: Compare, where: str = "the result")
     if isinstance(expected, torch.Tensor):
         return _tensor_difference(expected, got, how, where)
     if type(expected) is float and how.kind == "close" and type(got) in (int, float):
-        return None if _near(expected, float(got), how) else f"{where} is {got!r}, expected {expected!r}"
+        return None if _near(expected, got, how) else f"{where} is {short(got)}, expected {expected!r}"
     if type(expected) is not type(got):
         return f"{where} is a {type(got).__name__}, expected a {type(expected).__name__}"
     if isinstance(expected, (list, tuple)):
@@ -116,6 +116,10 @@ def _tensor_difference(expected: torch.Tensor, got: Any, how: Compare, where: st
 
 
 def _near(expected: float, got: float, how: Compare) -> bool:
+    try:
+        got = float(got)
+    except OverflowError:  # an integer beyond all floats
+        return False
     if math.isnan(expected) or math.isnan(got) or math.isinf(expected) or math.isinf(got):
         return expected == got or (math.isnan(expected) and math.isnan(got))
     return abs(got - expected) <= how.atol + how.rtol * abs(expected)
@@ -150,10 +154,13 @@ def fingerprint(outcome: Any, how: Compare) -> list[Any]:
 
 
 def same_fingerprint(a: list[Any], b: list[Any]) -> bool:
-    """Whether two fingerprints are of the same outcome, up to the comparison's tolerance."""
+    """Whether two fingerprints are of the same outcome, up to the comparison's tolerance.
+
+    The smaller slack counts: otherwise a huge wrong value, whose slack is huge, would be like any other.
+    """
     if a[0] != b[0] or len(a) != len(b):
         return False
-    return len(a) == 1 or abs(a[1] - b[1]) <= a[2] + b[2]
+    return len(a) == 1 or abs(a[1] - b[1]) <= 2 * min(a[2], b[2])
 
 
 def _without_floats(value: Any, floats: list[float]) -> Any:

@@ -14,6 +14,7 @@ import inspect
 import textwrap
 import types
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 ALWAYS = [
@@ -63,9 +64,9 @@ def refusal(function: Callable[..., Any], allow: Sequence[str] = ()) -> str | No
         return f"{name} comes from {home}: here you write it yourself."
     seen: set[int] = set()
     for used, value in _reachable(function, home, seen):
-        if isinstance(value, str):  # an import inside the function
-            if not is_allowed(value, allowed, own=home):
-                return f"{used} imports {value}: this exercise is answered with your own code."
+        if isinstance(value, _Import):
+            if not is_allowed(value.module, allowed, own=home):
+                return f"{used} imports {value.module}: this exercise is answered with your own code."
             continue
         if used in NEVER and value is getattr(builtins, used, None):
             return f"{used}() is not used in answers: an exercise is judged by what your own code computes."
@@ -73,6 +74,13 @@ def refusal(function: Callable[..., Any], allow: Sequence[str] = ()) -> str | No
         if isinstance(module, str) and not is_allowed(module, allowed, own=home):
             return f"{used} comes from {module}: this exercise is answered with your own code."
     return None
+
+
+@dataclass(frozen=True)
+class _Import:
+    """An import inside a function."""
+
+    module: str
 
 
 def _package(module: str | None) -> str:
@@ -90,7 +98,7 @@ def is_allowed(module: str | None, allowed: set[str], own: str | None) -> bool:
 
 
 def _reachable(function: Any, home: str | None, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Yield (name, object) for what the code refers to, and (who, module name) for its imports."""
+    """Yield (name, object) for what the code refers to, and (who, _Import) for its imports."""
     if id(function) in seen:
         return
     seen.add(id(function))
@@ -136,13 +144,13 @@ def names_in(code: types.CodeType) -> set[str]:
     return names
 
 
-def _imports(function: types.FunctionType) -> Iterator[tuple[str, str]]:
+def _imports(function: types.FunctionType) -> Iterator[tuple[str, _Import]]:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((function.__name__, alias.name) for alias in node.names)
+            yield from ((function.__name__, _Import(alias.name)) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield function.__name__, node.module or "."
+            yield function.__name__, _Import(node.module or ".")

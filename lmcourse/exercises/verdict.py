@@ -74,11 +74,11 @@ def outcome_of(raw: bytes, collect: str = "") -> dict[str, Any]:
 
 def _has_agreed_form(outcome: Any) -> bool:
     """Whether it is what `call_packed` gives. It need not be: the student's process has sent it."""
-    if not isinstance(outcome, dict):
+    if not isinstance(outcome, dict) or not isinstance(outcome.get("kind"), str):
         return False
-    if outcome.get("kind") == "returned":
+    if outcome["kind"] == "returned":
         return "value" in outcome and type(outcome.get("mutated")) is bool
-    texts = {"raised": ("message", "trace"), "unreadable": ("message",)}.get(outcome.get("kind"))
+    texts = {"raised": ("message", "trace"), "unreadable": ("message",)}.get(outcome["kind"])
     if texts is None or not all(isinstance(outcome.get(part), str) for part in texts):
         return False
     names = outcome.get("error", ["Error"])

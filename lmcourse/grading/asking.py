@@ -20,17 +20,13 @@ class Fatal(Exception):
         self.box_is_over = box_is_over
 
 
-def ask(visible: ExerciseRecord, hidden: ExerciseRecord, channel: int, box: Box) -> tuple[Verdict, bool]:
-    """Return the verdict, and whether it is one on the hidden cases; these are asked where the visible ones pass.
+def ask(exercise: ExerciseRecord, channel: int, box: Box) -> Verdict:
+    """Return the verdict on the cases of `exercise`.
 
     Raises:
         Fatal: the program ended or hung.
     """
-    until = time.monotonic() + box.limits.exercise_seconds
-    verdict = judge(visible, _Asked(visible, channel, box, until))
-    if verdict.status != "passed":
-        return verdict, False
-    return judge(hidden, _Asked(hidden, channel, box, until)), True
+    return judge(exercise, _Asked(exercise, channel, box, time.monotonic() + box.limits.exercise_seconds))
 
 
 class _Asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import nbformat
@@ -13,15 +14,22 @@ from lmcourse.grading.repair import Template
 from lmcourse.grading.results import ExerciseResult
 from lmcourse.grading.running import Run
 
+MAX_SHOWN = 4 * 2**20
+TOO_MUCH = "(Left out: this notebook shows more than is kept.)\n"
+
 
 def fill_in(run: Run, chapter: ChapterRecord) -> None:
     """Write outputs into the cells; a check's is the panel that its student may see."""
     earned: dict[str, int] = {}
+    left = MAX_SHOWN
     for index, cell in enumerate(run.cells):
         if cell.cell_type != "code":
             continue
         graded = bool(cell.metadata.get("nbgrader", {}).get("grade"))
         cell.outputs = safe_outputs(run.outputs.get(index, ([], ""))[0], graded=graded)
+        left -= len(json.dumps(cell.outputs))
+        if left < 0 and not graded:  # a graded cell's error must stay
+            cell.outputs = safe_outputs([{"output_type": "stream", "text": TOO_MUCH}])
         cell.execution_count = None
         if index in run.skipped:
             cell.outputs = safe_outputs([_error("Stopped", run.skipped[index])])

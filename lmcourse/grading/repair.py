@@ -115,10 +115,11 @@ def _match(slots: list[Slot], cells: list[Cell]) -> dict[int, int]:
     while claims:
         best: dict[int, tuple[int, int]] = {}
         for (t, s), strength in claims.items():
-            best[s] = max(best.get(s, (0, 0)), (strength, t))
+            # A cell with all answers goes where the first of them is asked for.
+            best[s] = max(best.get(s, (0, 0)), (strength, -t))
         wanted: dict[int, list[int]] = {}
         for s, (_, t) in best.items():
-            wanted.setdefault(t, []).append(s)
+            wanted.setdefault(-t, []).append(s)
         for t, rivals in wanted.items():
             slot = slots[t]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from lmcourse.grading.box.client import Box, BoxBroken, BoxEnded, TookTooLong
 from lmcourse.grading.box.frames import MAIN
 from lmcourse.grading.source_policy import Names
 
-GRACE_SECONDS = 2.0
+START_SECONDS, GRACE_SECONDS = 60.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Run:
     outputs: dict[int, tuple[Any, str]] = field(default_factory=dict)
     skipped: dict[int, str] = field(default_factory=dict)
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
+    right_so_far: set[str] = field(default_factory=set)
     verdicts: dict[str, tuple[Verdict, bool]] = field(default_factory=dict)
     incidents: list[str] = field(default_factory=list)
     peak_bytes: int = 0
@@ -74,7 +76,12 @@ def run_cells(run: Run, chapter: ChapterRecord, box: Box, *, give_up: bool) -> b
     """Run the cells and take the snapshots; return False where a cell ended the program, which is then to be skipped."""
     run.outputs.clear()
     run.found.clear()
-    started = box.answer(MAIN, 30.0)
+    try:
+        started = box.answer(MAIN, START_SECONDS)
+    except (BoxEnded, TookTooLong) as error:
+        if time.monotonic() > box.until:
+            return False
+        raise BoxBroken("the box could not be made: nothing came from it") from error
     if "ready" not in started:
         raise BoxBroken(f"the box could not be made: {started.get('broken')}")
     checks = {check.cell: [c for c in run.checks if c.cell == check.cell] for check in run.checks}

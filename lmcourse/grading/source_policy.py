@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import dis
 import types
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -36,10 +37,11 @@ class Names:
             if source.lstrip().startswith("%%"):  # a cell magic: what it is given is below its line
                 source = source.lstrip().partition("\n")[2]
             try:
-                tree = ast.parse(transform(source))
-                code = compile(
-                    tree, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-                )
+                with warnings.catch_warnings(action="ignore"):
+                    tree = ast.parse(transform(source))
+                    code = compile(
+                        tree, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+                    )
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 continue  # such a cell defines nothing when it is run, either
             names._add(tree, code)

@@ -55,10 +55,10 @@ def grade_submission(
 
 def _run_and_judge(run: Run, assignment: Assignment, boxes: Boxes, limits: Limits) -> None:
     """Run and judge until every exercise has its verdict, again without what ended the program."""
-    until = time.monotonic() + limits.notebook_seconds
-    last = False
+    until, last = None, False
     for attempt in range(limits.replays + len(run.checks) + 1):
         box = boxes.open(limits, 1 + len(run.checks))
+        until = until or box.until
         box.until = until
         last = last or attempt >= limits.replays
         try:
@@ -77,44 +77,56 @@ def _run_and_judge(run: Run, assignment: Assignment, boxes: Boxes, limits: Limit
 
 
 def _judge_all(run: Run, assignment: Assignment, box: Box) -> bool:
-    """Judge what has no verdict yet; return False where the box is over before all have one."""
+    """Judge what has no verdict yet; return False where the box is over before all have one.
+
+    All visible cases are asked before the first hidden one, so that no answer that a student is shown can
+    hold what another function of theirs was asked in secret.
+    """
+    for check in run.checks:
+        exercise = assignment.visible.find(check.exercise)
+        if exercise.name in run.verdicts or exercise.name in run.right_so_far:
+            continue
+        unjudged = _unjudged(run, exercise)
+        verdict, over = (unjudged, False) if unjudged else _asked(run, exercise, check.channel, box)
+        if verdict.status == "passed":
+            run.right_so_far.add(exercise.name)
+        else:
+            run.verdicts[exercise.name] = verdict, False
+        if over:
+            return False
     for check in run.checks:
         if check.exercise in run.verdicts:
             continue
-        exercise = assignment.visible.find(check.exercise)
-        found = run.found.get(exercise.name, {})
-        if found.get("defined") is not True:
-            run.verdicts[exercise.name] = _missing(run, exercise), False
-            continue
-        # The box's word, and the text's: a program may have been made to lie.
-        reason = found.get("refused") or source_refusal(run.names, exercise.name, exercise.allow)
-        if reason is not None:
-            refused = Verdict(
-                exercise.name, "refused", 0, exercise.points, len(exercise.cases), reason=str(reason)[:500]
-            )
-            run.verdicts[exercise.name] = refused, False
-            continue
-        try:
-            run.verdicts[exercise.name] = ask(
-                exercise, assignment.hidden.find(exercise.name), check.channel, box
-            )
-        except Fatal as error:
-            run.incidents.append(f"{exercise.name} was stopped: {error}.")
-            total = len(exercise.cases)
-            run.verdicts[exercise.name] = (
-                Verdict(
-                    exercise.name,
-                    "failed",
-                    0,
-                    exercise.points,
-                    total=total,
-                    reason=f"It was stopped: {error}.",
-                ),
-                False,
-            )
-            if error.box_is_over:
-                return False
+        verdict, over = _asked(run, assignment.hidden.find(check.exercise), check.channel, box)
+        run.verdicts[check.exercise] = verdict, verdict.reason is None
+        if over:
+            return False
     return True
+
+
+def _unjudged(run: Run, exercise: ExerciseRecord) -> Verdict | None:
+    """The verdict on what cannot or may not be asked, else None."""
+    found = run.found.get(exercise.name, {})
+    if found.get("defined") is not True:
+        return _missing(run, exercise)
+    # The box's word, and the text's: a program may have been made to lie.
+    reason = found.get("refused") or source_refusal(run.names, exercise.name, exercise.allow)
+    if reason is None:
+        return None
+    total = len(exercise.cases)
+    return Verdict(exercise.name, "refused", 0, exercise.points, total=total, reason=str(reason)[:500])
+
+
+def _asked(run: Run, exercise: ExerciseRecord, channel: int, box: Box) -> tuple[Verdict, bool]:
+    """Return the verdict, and whether the box is over, so that nothing else in it can be asked."""
+    try:
+        return ask(exercise, channel, box), False
+    except Fatal as error:
+        run.incidents.append(f"{exercise.name} was stopped: {error}.")
+        reason, total = f"It was stopped: {error}.", len(exercise.cases)
+        return Verdict(
+            exercise.name, "failed", 0, exercise.points, total=total, reason=reason
+        ), error.box_is_over
 
 
 def _missing(run: Run, exercise: ExerciseRecord) -> Verdict:

@@ -210,6 +210,24 @@ def test_importing_the_answer_is_refused_at_once():
     assert refusal(with_global, allow=["tokenizers"]) is None
 
 
+UNKNOWN_TOKEN = "[UNK]"
+
+
+def test_a_text_beside_the_function_is_no_import():
+    def with_a_global_text(word):
+        return [UNKNOWN_TOKEN, word]
+
+    assert refusal(with_a_global_text) is None
+
+
+def test_a_value_that_is_wrong_by_far_does_not_widen_the_tolerance():
+    how = close(rtol=1e-5, why="rounding")
+    right = fingerprint(("returned", 2.5), how)
+    assert not same_fingerprint(fingerprint(("returned", 1e12), how), right)
+    assert same_fingerprint(fingerprint(("returned", 2.50001), how), right)
+    assert difference(2.5, 10**400, how)
+
+
 def test_the_packages_own_function_is_refused(check, capsys):
     from lmcourse.tokens import merge_pair
 
