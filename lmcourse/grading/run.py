@@ -63,7 +63,7 @@ def grade_class(
     isolation = isolation_for(unsafe=unsafe)
     limits = limits or Limits()
     with _executor(workers, scheduler) as executor:
-        executor.submit(_start_boxes, isolation)  # they load while we do
+        executor.submit(_start_boxes, isolation, limits)  # they load while we do
         from lmcourse.grading.gradebook import Writer  # it loads nbgrader
 
         loaded = load_assignment(assignment, course, seed_of(folder, assignment, seed))
@@ -137,10 +137,10 @@ _own = threading.local()
 _started: list[Boxes] = []
 
 
-def _start_boxes(isolation: str) -> Boxes:
+def _start_boxes(isolation: str, limits: Limits) -> Boxes:
     """Return this thread's boxes; the process behind them is started once and ends with this one."""
     if getattr(_own, "isolation", None) != isolation:
-        _own.boxes, _own.isolation = Boxes(isolation), isolation
+        _own.boxes, _own.isolation = Boxes(isolation, limits), isolation
         _own.boxes.start()
         _started.append(_own.boxes)
     return _own.boxes
@@ -162,7 +162,7 @@ def _grade(
 ) -> tuple[Result, str]:
     loaded = _unpacked(packed)
     try:
-        return grade_submission(student, data, loaded, _start_boxes(isolation), limits, key)
+        return grade_submission(student, data, loaded, _start_boxes(isolation, limits), limits, key)
     except BoxBroken:
         _own.isolation = None
         raise

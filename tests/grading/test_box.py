@@ -263,3 +263,30 @@ def test_torch_works_in_snapshots_although_the_program_used_threads(box):
     import torch
 
     assert call(box, 2, torch.ones(200, 200)) == 200
+
+
+def test_a_box_finds_nothing_of_an_earlier_one_in_its_memory(boxes):
+    """What has passed between grader and box must not stand in the memory that later boxes are copies of."""
+    scan = """
+mark, found = b"SECRET-"[::-1][::-1] + b"OF-ANOTHER", 0
+memory = open("/proc/self/mem", "rb", 0)
+for line in open("/proc/self/maps"):
+    place, rights, *_ = line.split()
+    start, end = (int(x, 16) for x in place.split("-"))
+    if "rw" in rights and end - start < 2**28 and "[v" not in line:
+        memory.seek(start)
+        try: content = memory.read(end - start)
+        except OSError: continue
+        found += mark + b"-4" in content  # made only now, or it would find itself
+        del content
+print("found", found)
+"""
+    for n in range(0, 3000, 100):
+        box = boxes.open(SMALL, 1)
+        box.answer(MAIN, 60)
+        run(box, f"x = 'SECRET-OF-ANOTHER-4{n} {'y' * n}'; print(x)")
+        box.close()
+    box = boxes.open(SMALL, 1)
+    box.answer(MAIN, 60)
+    assert said(run(box, scan)) == "found 0\n"
+    box.close()

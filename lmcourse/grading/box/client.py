@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from lmcourse.grading.box.folders import package_folders
@@ -28,6 +29,7 @@ from lmcourse.grading.box.frames import (
 from lmcourse.grading.limits import Limits
 
 START_SECONDS = 120.0
+END_SECONDS = 10.0
 
 
 class BoxEnded(Exception):
@@ -45,18 +47,24 @@ class BoxBroken(RuntimeError):
 class Boxes:
     """Opens boxes, one at a time. A context manager; leaving it ends everything.
 
-    `isolation` is "namespaces" or "none". The child's environment is empty but for what is listed here, and it
-    starts in the root folder, so that it inherits nothing worth reading.
+    `isolation` is "namespaces", "container" or "none". The child's environment is empty but for what is listed here,
+    and it starts in the root folder, so that it inherits nothing worth reading. A container has ceilings of its own,
+    made for `limits`; a box with others takes a new container.
     """
 
-    def __init__(self, isolation: str = "namespaces") -> None:
-        self.isolation = isolation
+    def __init__(self, isolation: str = "namespaces", limits: Limits | None = None) -> None:
+        self.isolation, self._limits = isolation, limits or Limits()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
-        """Start loading, without waiting for it."""
+        """Start loading, without waiting for it.
+
+        Raises:
+            BoxBroken: no container can be started.
+        """
         import lmcourse
+        from lmcourse.grading.box import container
 
         # Packages are found where this process finds them, although home and working folder are hidden.
         package = [os.path.dirname(os.path.abspath(path)) for path in lmcourse.__path__]
@@ -66,15 +74,30 @@ class Boxes:
             "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
             "PIP_RETRIES": "0", "PIP_TIMEOUT": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }  # fmt: skip
+        command = [sys.executable, "-m", "lmcourse.grading.box.zygote", self.isolation]
+        around: dict[str, Any] = {"env": environment, "cwd": "/"}
+        if self.isolation == "container":
+            try:
+                engine, name = container.ready_engine(), container.new_name()
+            except container.NoEngine as error:
+                raise BoxBroken(str(error)) from error
+            command, around = container.command(engine, name, self._limits, environment), {}
+            self._remove = partial(container.remove, engine, name)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "lmcourse.grading.box.zygote", self.isolation],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, cwd="/", start_new_session=True,
-        )  # fmt: skip
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
+            **around,
+        )
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         self._queues: dict[int, queue.Queue] = {CONTROL: queue.Queue()}
         self._lock = threading.Lock()
-        threading.Thread(target=self._read, args=(self._out, self._queues), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self._out, self._queues), daemon=True)
+        self._reader.start()
         self._ready = False
+        self._clean = True
 
     def __enter__(self) -> Boxes:
         if self._process is None:
@@ -82,16 +105,27 @@ class Boxes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process.stdin.close()
-            self._process.stdout.close()
-            self._process = None
+        if self._process is None:
+            return
+        self._process.stdin.close()
+        if self.isolation == "container":
+            # What is killed here is only the engine's command; the container ends when its input does.
+            try:
+                self._process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._remove()
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(END_SECONDS)  # else it might read from what gets the same number next
+        self._process.stdout.close()
+        self._process = None
 
     def open(self, limits: Limits, channels: int) -> Box:
         """Return a new box with `channels` channels; the one before is over."""
+        if self._process is not None and not self._fits(limits):
+            self.__exit__()
         if self._process is None:
+            self._limits = limits
             self.start()
         if not self._ready:
             threads = self.control("ready", START_SECONDS)["threads"]
@@ -104,6 +138,11 @@ class Boxes:
         self.send(CONTROL, as_json({"do": "open", "limits": asdict(limits), "channels": channels}))
         self.control("opened", 30.0)
         return Box(self, limits)
+
+    def _fits(self, limits: Limits) -> bool:
+        """Whether the container that runs has room for `limits`, and nothing of an earlier box."""
+        sizes = [(which.memory_bytes, which.disk_bytes, which.processes) for which in (limits, self._limits)]
+        return self.isolation != "container" or (self._clean and sizes[0] == sizes[1])
 
     def send(self, channel: int, body: bytes) -> None:
         try:
@@ -203,4 +242,5 @@ class Box:
     def close(self) -> None:
         self._boxes.send(CONTROL, as_json({"do": "close"}))
         closed = self._boxes.control("closed", 30.0)
+        self._boxes._clean = closed["clean"]
         self.peak_bytes = max(closed["peak"], (self._boxes._over or closed)["peak"])

@@ -1,198 +1,47 @@
-"""A process with torch loaded. It forks a box for each submission and passes messages between box and grader.
+"""A process with torch loaded, which forks a box for each submission.
 
-Run as `python -m lmcourse.grading.box.zygote`. Frames come on standard input and go to standard output: channel 0 is
-this process itself, the others lead into the box. It never runs what a student wrote and never uses torch, so it
-stays one thread, and a fork of it is whole.
+Run as `python -m lmcourse.grading.box.zygote`. It never sees what students wrote and never uses torch: so it stays
+one thread, a fork of it is whole, and no box finds in its memory what belongs to another. Messages go through a
+process of their own, the relay, on standard input and output.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import os
-import selectors
 import signal
 import socket
 import sys
-import time
-from dataclasses import dataclass, field
-from typing import Any
 
-from lmcourse.grading.box.frames import (
-    CONTROL,
-    MAIN,
-    BrokenMessage,
-    Incoming,
-    as_json,
-    frame,
-    parsed,
-    write_all,
-)
-from lmcourse.grading.box.watch import Watch
+from lmcourse.grading.box import linux
+from lmcourse.grading.box.frames import MAIN, as_json, frame, write_all
+from lmcourse.grading.box.relay import Relay
 from lmcourse.grading.limits import Limits
 
-TICK = 0.05
+MOST_CHANNELS = 250
 
 
-@dataclass
-class Channel:
-    end: socket.socket
-    incoming: Incoming
-    waiting: bytearray = field(default_factory=bytearray)
+def main(isolation: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's affair
+    if isolation == "container":
+        from lmcourse.grading.box.users import adopt_orphans
 
-
-class Zygote:
-    """Serves one grader, one box at a time."""
-
-    def __init__(self, isolation: str) -> None:
-        self.isolation = isolation
-        self.input, self.output = os.dup(0), os.dup(1)
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
-        os.dup2(null, 1)
-        self.commands = Incoming(2**31 - 1)
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(self.input, selectors.EVENT_READ, None)
-        self.channels: dict[int, Channel] = {}
-        self.watch: Watch | None = None
-        self.number = os.getpid() * 100
-
-    def serve(self) -> None:
-        self._tell(CONTROL, as_json({"event": "ready", "threads": len(os.listdir("/proc/self/task"))}))
-        while True:
-            for key, mask in self.selector.select(TICK if self.watch else None):
-                if key.data is None:
-                    data = os.read(self.input, 2**20)
-                    if not data:
-                        self._close()
-                        return
-                    for channel, body in self.commands.feed(data):
-                        self._obey(channel, body)
-                elif key.data in self.channels:
-                    self._pass_on(key.data, mask)
-            if self.watch:
-                self._look()
-
-    def _obey(self, channel: int, body: bytes) -> None:
-        if channel != CONTROL:
-            if channel in self.channels:
-                self.channels[channel].waiting += frame(channel, body)
-                self._flush(channel)
-            return
-        order = parsed(body)
-        if order["do"] == "open":
-            self._open(Limits(**order["limits"]), order["channels"])
-        elif order["do"] == "interrupt" and self.watch:
-            self.watch.interrupt()
-        elif order["do"] == "close":
-            peak = self.watch.peak if self.watch else 0
-            self._close()
-            self._tell(CONTROL, as_json({"event": "closed", "peak": peak}))
-
-    def _open(self, limits: Limits, count: int) -> None:
-        self._close()
-        self.number += 1
-        pairs = {number: socket.socketpair() for number in range(MAIN, MAIN + count)}
-        outer = os.fork()
-        if outer == 0:
-            self._live(limits, pairs)
-        for number, (ours, theirs) in pairs.items():
-            theirs.close()
-            ours.setblocking(False)
-            self.channels[number] = Channel(ours, Incoming(limits.message_bytes))
-            self.selector.register(ours, selectors.EVENT_READ, number)
-        self.passed, self.limits = 0, limits
-        self.watch = Watch(outer, limits, self.isolation != "none")
-        self._tell(CONTROL, as_json({"event": "opened"}))
-
-    def _live(self, limits: Limits, pairs: dict[int, tuple[socket.socket, socket.socket]]) -> None:
-        """In the child: raise the walls and never come back."""
-        try:
-            from lmcourse.grading.box.inside import live
-            from lmcourse.grading.box.shell import Shell
-            from lmcourse.grading.box.walls import raise_walls
-
-            if self.isolation == "namespaces":
-                raise_walls(limits, self.number)
-            elif self.isolation == "none":
-                os.setsid()
-            shell = Shell.instance()
-            live(shell, {number: theirs.detach() for number, (_, theirs) in pairs.items()}, limits)
-        except BaseException as error:
-            try:
-                fd = pairs[MAIN][1].fileno()
-                write_all(fd, frame(MAIN, as_json({"broken": f"{type(error).__name__}: {error}"[:2000]})))
-            finally:
-                os._exit(70)
+        adopt_orphans()
+    _load()
+    gc.collect()
+    gc.freeze()  # a collection in a child would touch, and so copy, every page
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+        ours.close()
+        Relay(isolation, theirs).serve()
         os._exit(0)
-
-    def _pass_on(self, number: int, mask: int) -> None:
-        channel = self.channels[number]
-        if mask & selectors.EVENT_WRITE:
-            self._flush(number)
-        if not mask & selectors.EVENT_READ or number not in self.channels:
-            return
-        try:
-            data = channel.end.recv(2**18)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._drop(number)
-            return
-        self.passed += len(data)
-        try:
-            frames = channel.incoming.feed(data)
-            if self.passed > self.limits.all_messages_bytes:
-                raise BrokenMessage("all messages together are too long")
-        except BrokenMessage as error:
-            self._end("output", str(error))
-            return
-        # The number in the frame is the student's word; the one it came by counts.
-        for _, body in frames:
-            self._tell(number, body)
-
-    def _flush(self, number: int) -> None:
-        channel = self.channels[number]
-        try:
-            while channel.waiting:
-                sent = channel.end.send(channel.waiting[: 2**18])
-                del channel.waiting[:sent]
-        except (BlockingIOError, InterruptedError):
-            pass
-        except OSError:
-            self._drop(number)
-            return
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.waiting else 0)
-        self.selector.modify(channel.end, events, number)
-
-    def _drop(self, number: int) -> None:
-        channel = self.channels.pop(number)
-        self.selector.unregister(channel.end)
-        channel.end.close()
-        self._tell(CONTROL, as_json({"event": "eof", "channel": number}))
-
-    def _look(self) -> None:
-        why = self.watch.exceeded()
-        if why:
-            self._end(*why)
-
-    def _end(self, kind: str, why: str) -> None:
-        peak = self.watch.peak if self.watch else 0
-        self._close()
-        self._tell(CONTROL, as_json({"event": "over", "kind": kind, "why": why, "peak": peak}))
-
-    def _close(self) -> None:
-        if self.watch:
-            self.watch.kill()
-            self.watch = None
-        for channel in self.channels.values():
-            self.selector.unregister(channel.end)
-            channel.end.close()
-        self.channels.clear()
-
-    def _tell(self, channel: int, body: bytes) -> None:
-        write_all(self.output, frame(channel, body))
+    theirs.close()
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(null, fd)
+    _serve(isolation, ours)
 
 
 def _load() -> None:
@@ -208,15 +57,61 @@ def _load() -> None:
     make_shell()
 
 
-def main(arguments: list[str]) -> Any:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's affair
-    zygote = Zygote(arguments[0] if arguments else "namespaces")
-    _load()
-    gc.collect()
-    gc.freeze()  # a collection in a child would touch, and so copy, every page
-    time.tzset()
-    zygote.serve()
+def _serve(isolation: str, relay: socket.socket) -> None:
+    """Fork and reap as the relay says, until it is gone."""
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(relay, 65536, MOST_CHANNELS)
+        if not data:
+            return
+        order = json.loads(data)
+        if "limits" in order:
+            child = os.fork()
+            if child == 0:
+                channels = dict(zip(order["channels"], descriptors, strict=True))
+                _live(isolation, Limits(**order["limits"]), order["number"], channels)
+            for fd in descriptors:
+                os.close(fd)
+            answer = {"process": child}
+        elif "reap" in order:
+            answer = {"reaped": _reap(order["reap"])}
+        else:
+            answer = {"threads": len(os.listdir("/proc/self/task"))}
+        relay.send(json.dumps(answer).encode())
+
+
+def _reap(child: int) -> bool:
+    """Wait for `child`, which has been killed, and take leave of orphans that have ended."""
+    os.waitpid(child, 0)
+    relay_only = False
+    while not relay_only:
+        relay_only = os.waitpid(-1, os.WNOHANG)[0] == 0
+    return True
+
+
+def _live(isolation: str, limits: Limits, number: int, channels: dict[int, int]) -> None:
+    """In the child: raise the walls and never come back."""
+    try:
+        from lmcourse.grading.box.inside import live
+        from lmcourse.grading.box.shell import Shell
+        from lmcourse.grading.box.walls import raise_walls
+
+        if isolation == "namespaces":
+            raise_walls(limits, number)
+        elif isolation == "container":
+            from lmcourse.grading.box.users import enter
+
+            enter(limits, number)
+        else:
+            os.setsid()
+        live(Shell.instance(), channels, limits)
+    except BaseException as error:
+        try:
+            told = as_json({"broken": f"{type(error).__name__}: {error}"[:2000]})
+            write_all(channels[MAIN], frame(MAIN, told))
+        finally:
+            os._exit(70)
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1] if len(sys.argv) > 1 else "namespaces")

@@ -1,4 +1,4 @@
-"""A class to practise with."""
+"""Before the first class: one to practise with, and the image that boxes need where there are no namespaces."""
 
 from __future__ import annotations
 
@@ -30,3 +30,17 @@ def practice(
     typer.echo(f"What was handed in:  {made.zip}")
     typer.echo(f"Canvas's gradebook:  {made.gradebook_csv}")
     typer.echo(f"What each should get: {folder / 'expected.json'}")
+
+
+@app.command()
+def image(
+    engine: Annotated[str | None, typer.Option(help="docker or podman; default: whichever is there.")] = None,
+) -> None:
+    """Build the image that boxes need on macOS, Windows, and Linux without namespaces. Once for each version."""
+    from lmcourse.grading.box.container import NoEngine, build_image, find_engine
+
+    try:
+        build_image(find_engine(engine))
+    except NoEngine as error:
+        typer.echo(f"lmcourse: {error}", err=True)
+        raise typer.Exit(3) from error
