@@ -21,9 +21,9 @@ from pathlib import Path
 from nbgrader.api import Gradebook
 
 from lmcourse.grading.class_folder import ClassFolder
-from lmcourse.grading.collect import collect
-from lmcourse.grading.practice import make_class
-from lmcourse.grading.repair import Template
+from lmcourse.grading.intake.collect import collect
+from lmcourse.grading.intake.repair import Template
+from lmcourse.grading.practice.invented import make_class
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "01_tokens"

@@ -1,5 +1,13 @@
-"""The instructor's side: from the file that the LMS gives to marks. So far: collecting (`collect`).
+"""Grading a class, for instructors: `lmcourse grade`. Read it in this order.
 
-Read in this order: `names` (who handed in), `reading` (bytes to cells), `repair` (cells to the assignment's own
-cells), `handed_in` (a zip or a folder to bytes), `collect` (all of it, with a report).
+class_folder    where the files of a class lie
+intake          from the LMS's zip to notebooks that can be graded
+box             where a notebook runs and can do no harm
+judging         one notebook from its cells to its marks
+run             a whole class
+gradebook       nbgrader's gradebook: its one writer
+handing_back    feedback for students, marks for the LMS
+reporting       what the class has understood
+practice        a class that does not exist, to try all of it
+commands        what an instructor types
 """

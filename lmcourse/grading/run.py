@@ -18,17 +18,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmcourse.grading.assignment import Assignment, load_assignment, seed_of
 from lmcourse.grading.box.client import BoxBroken, Boxes
 from lmcourse.grading.class_folder import ClassFolder
 from lmcourse.grading.files import write_whole
 from lmcourse.grading.isolation import explained, isolation_for
+from lmcourse.grading.judging.assignment import Assignment, load_assignment, seed_of
+from lmcourse.grading.judging.submission import grade_submission
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.results import Result
-from lmcourse.grading.submission import grade_submission
 
 if TYPE_CHECKING:
-    from lmcourse.grading.gradebook import Writer
+    from lmcourse.grading.gradebook.writer import Writer
 
 
 def grade_class(
@@ -64,7 +64,7 @@ def grade_class(
     limits = limits or Limits()
     with _executor(workers, scheduler) as executor:
         executor.submit(_start_boxes, isolation, limits)  # they load while we do
-        from lmcourse.grading.gradebook import Writer  # it loads nbgrader
+        from lmcourse.grading.gradebook.writer import Writer  # it loads nbgrader
 
         loaded = load_assignment(assignment, course, seed_of(folder, assignment, seed))
         students = folder.students(assignment)

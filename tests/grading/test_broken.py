@@ -9,7 +9,7 @@ import pytest
 from nbgrader.utils import determine_grade
 
 from lmcourse.grading.class_folder import ClassFolder
-from lmcourse.grading.collect import collect
+from lmcourse.grading.intake.collect import collect
 from lmcourse.grading.limits import Limits
 from tests.conftest import ROOT
 from tests.grading import broken_code  # noqa: F401  registers its own in BROKEN

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from lmcourse.cli import app
-from lmcourse.grading.collect import collect
-from lmcourse.grading.handed_in import Limits
+from lmcourse.grading.intake.collect import collect
+from lmcourse.grading.intake.handed_in import Limits
 from tests.conftest import ROOT
 from tests.grading.conftest import ANSWERS, NAME, as_bytes, cell_of, put, text_of
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from lmcourse.grading import isolation
-from lmcourse.grading.assignment import load_assignment
 from lmcourse.grading.box import container
 from lmcourse.grading.box.client import Box, BoxBroken, BoxEnded, Boxes, TookTooLong
 from lmcourse.grading.box.frames import MAIN
+from lmcourse.grading.judging.assignment import load_assignment
+from lmcourse.grading.judging.submission import grade_submission
 from lmcourse.grading.limits import MIB, Limits
-from lmcourse.grading.submission import grade_submission
 from tests.conftest import ROOT
 from tests.grading.conftest import ANSWERS, NAME, as_bytes
 
@@ -350,7 +350,7 @@ def test_the_grader_needs_nothing_of_unix_on_its_own_side():
             if hasattr(os, name):
                 delattr(os, name)
         from lmcourse.grading.box import client, container
-        from lmcourse.grading import asking, isolation
+        from lmcourse.grading.judging import asking, isolation
         from lmcourse.grading.limits import Limits
         assert container.command("docker", "n", Limits(), {})[0] == "docker"
         assert container.requirements()

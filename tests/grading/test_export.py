@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from lmcourse.exercises.records import load_chapter
-from lmcourse.grading.export import export_marks
-from lmcourse.grading.marks import marks_of
-from lmcourse.grading.sheet import Sheet
+from lmcourse.grading.gradebook.marks import marks_of
+from lmcourse.grading.handing_back.export import export_marks
+from lmcourse.grading.handing_back.sheet import Sheet
 from tests.grading.class_by_hand import WRITTEN, HandMadeClass, wrong
 from tests.grading.conftest import NAME
 

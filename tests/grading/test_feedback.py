@@ -9,8 +9,8 @@ import pytest
 
 from lmcourse.exercises.records import load_chapter
 from lmcourse.exercises.verdict import Failure, Verdict
-from lmcourse.grading.feedback import write_feedback
-from lmcourse.grading.safe_html import IMAGE_LIMIT, code_html, words_html
+from lmcourse.grading.handing_back.feedback import write_feedback
+from lmcourse.grading.handing_back.safe_html import IMAGE_LIMIT, code_html, words_html
 from tests.grading.class_by_hand import WRITTEN, HandMadeClass, wrong
 from tests.grading.conftest import NAME
 

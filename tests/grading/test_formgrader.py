@@ -23,7 +23,7 @@ from urllib.parse import quote
 import pytest
 
 from lmcourse.grading.class_folder import ClassFolder
-from lmcourse.grading.gradebook import Writer
+from lmcourse.grading.gradebook.writer import Writer
 from tests.grading.conftest import NAME
 from tests.grading.test_gradebook import (
     executed,

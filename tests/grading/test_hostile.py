@@ -21,15 +21,15 @@ import pytest
 from nbgrader.utils import determine_grade
 
 from lmcourse.exercises.records import load_chapter
-from lmcourse.grading.assignment import load_assignment, seed_of
 from lmcourse.grading.class_folder import ClassFolder
-from lmcourse.grading.collect import collect
+from lmcourse.grading.intake.collect import collect
+from lmcourse.grading.judging.assignment import load_assignment, seed_of
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.results import Result
 from tests.conftest import ROOT
 from tests.grading.conftest import NAME, as_bytes, grade_id
-from tests.grading.hostile._machine import Descendants, Doors
-from tests.grading.hostile._typed import EXERCISES, HONEST, PROGRAMS, honest, notebook_with
+from tests.grading.hostile_machine import Descendants, Doors
+from tests.grading.hostile_typed import EXERCISES, HONEST, PROGRAMS, honest, notebook_with
 
 LIMITS = Limits(
     cell_seconds=1.0, call_seconds=0.4, exercise_seconds=1.0, notebook_seconds=6.0, cpu_seconds=20,
@@ -60,7 +60,7 @@ class Batch:
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory, template):
-    from lmcourse.grading.feedback import write_feedback
+    from lmcourse.grading.handing_back.feedback import write_feedback
     from lmcourse.grading.run import grade_class
 
     root, home = tmp_path_factory.mktemp("class"), tmp_path_factory.mktemp("home")

@@ -9,7 +9,7 @@ import zipfile
 import nbformat
 import pytest
 
-from lmcourse.grading.collect import collect
+from lmcourse.grading.intake.collect import collect
 from tests.grading.conftest import ANSWERS, NAME, as_bytes, cell_of, text_of
 
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from lmcourse.grading.names import handed_in, without_wrapper
+from lmcourse.grading.intake.names import handed_in, without_wrapper
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lmcourse.grading.outputs import clean_html, safe_outputs
+from lmcourse.grading.judging.outputs import clean_html, safe_outputs
 
 ATTACKS = [
     "<script>steal()</script>",

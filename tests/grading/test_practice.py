@@ -10,9 +10,9 @@ import zipfile
 import pytest
 
 from lmcourse.grading.class_folder import ClassFolder
-from lmcourse.grading.collect import collect
-from lmcourse.grading.practice import make_class
-from lmcourse.grading.practice_files.answers import Definitions, restyled
+from lmcourse.grading.intake.collect import collect
+from lmcourse.grading.practice.answers import Definitions, restyled
+from lmcourse.grading.practice.invented import make_class
 from tests.conftest import ROOT
 from tests.grading.conftest import NAME, cell_of, text_of
 

@@ -8,8 +8,8 @@ import json
 import nbformat
 import pytest
 
-from lmcourse.grading.reading import Refused
-from lmcourse.grading.repair import repair
+from lmcourse.grading.intake.reading import Refused
+from lmcourse.grading.intake.repair import repair
 from tests.grading.conftest import ANSWERS, SOLUTION, STUDENT, as_bytes, cell_of, grade_id, text_of
 
 STUB = "raise NotImplementedError"

@@ -10,11 +10,17 @@ import numpy as np
 import pytest
 
 from lmcourse.authoring.chapter import load
-from lmcourse.grading.answers import Submission, authors_code, given_code, reaching, read_submissions
 from lmcourse.grading.class_folder import ClassFolder
-from lmcourse.grading.lecture import lecture_notes
-from lmcourse.grading.report import write_report
-from lmcourse.grading.statistics import Spread, figures_of, separation, spread_of, state_of
+from lmcourse.grading.reporting.answers import (
+    Submission,
+    authors_code,
+    given_code,
+    reaching,
+    read_submissions,
+)
+from lmcourse.grading.reporting.lecture import lecture_notes
+from lmcourse.grading.reporting.report import write_report
+from lmcourse.grading.reporting.statistics import Spread, figures_of, separation, spread_of, state_of
 from tests.browser.conftest import axe, axe_source, browser, listen, open_page, overflow, poor_contrast  # noqa: F401
 from tests.conftest import ROOT
 from tests.grading.conftest import ANSWERS, NAME

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from lmcourse.grading.similar import FEWEST, alike, fingerprints, how_alike
-from lmcourse.grading.syntax import normal_form
+from lmcourse.grading.reporting.similar import FEWEST, alike, fingerprints, how_alike
+from lmcourse.grading.reporting.syntax import normal_form
 from tests.grading.conftest import ANSWERS
 
 LOOP = """def merge_pair(ids, pair, new_id):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lmcourse.grading.source_policy import Names, source_refusal
+from lmcourse.grading.judging.source_policy import Names, source_refusal
 
 
 def refused(*cells: str, allow: tuple[str, ...] = ()) -> str | None:

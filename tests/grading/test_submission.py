@@ -9,10 +9,10 @@ import nbformat
 import pytest
 from nbgrader.utils import determine_grade
 
-from lmcourse.grading.assignment import load_assignment
 from lmcourse.grading.box.client import Boxes
+from lmcourse.grading.judging.assignment import load_assignment
+from lmcourse.grading.judging.submission import grade_submission
 from lmcourse.grading.limits import MIB, Limits
-from lmcourse.grading.submission import grade_submission
 from tests.conftest import ROOT
 from tests.grading.conftest import ANSWERS, NAME, as_bytes, cell_of, grade_id
 
@@ -218,7 +218,7 @@ def test_a_broken_answer_says_why_its_function_is_missing(graded, answered):
 def test_a_grade_cell_of_another_kind_is_run_and_said_to_be_untrusted(boxes, answered, tmp_path):
     from dataclasses import replace
 
-    from lmcourse.grading.repair import Template
+    from lmcourse.grading.intake.repair import Template
 
     source = json.loads((ROOT / "solutions" / NAME / "exercises.ipynb").read_text(encoding="utf-8"))
     for notebook in (source, answered):

@@ -28,8 +28,8 @@ def collect(
     course: Course = None,
 ) -> None:
     """Sort a class's notebooks into submitted/, repaired. Exit code 1 where a file was refused, 2 for wrong use."""
-    from lmcourse.grading import collect as collecting
-    from lmcourse.grading.repair import Template
+    from lmcourse.grading.intake import collect as collecting
+    from lmcourse.grading.intake.repair import Template
 
     with wrong_use_is_told():
         root = known_assignment(assignment, course)

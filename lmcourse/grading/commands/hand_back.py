@@ -29,7 +29,7 @@ def feedback(
 
     from lmcourse.exercises.records import load_chapter
     from lmcourse.grading.class_folder import ClassFolder
-    from lmcourse.grading.feedback import write_feedback
+    from lmcourse.grading.handing_back.feedback import write_feedback
 
     with wrong_use_is_told():
         known_assignment(assignment, course)
@@ -70,7 +70,7 @@ def export(
     """Write the marks for Canvas, Moodle or a spreadsheet. Missing work stays empty; it is not 0."""
     from lmcourse.exercises.records import load_chapter
     from lmcourse.grading.class_folder import ClassFolder
-    from lmcourse.grading.export import export_marks
+    from lmcourse.grading.handing_back.export import export_marks
 
     with wrong_use_is_told():
         known_assignment(assignment, course)
@@ -94,9 +94,9 @@ def report(
     """Write a page on what the class has understood: marks, exercises, mistakes, answers that are alike."""
     from lmcourse.authoring.chapter import load
     from lmcourse.exercises.records import load_chapter
-    from lmcourse.grading.answers import authors_code
     from lmcourse.grading.class_folder import ClassFolder
-    from lmcourse.grading.report import write_report
+    from lmcourse.grading.reporting.answers import authors_code
+    from lmcourse.grading.reporting.report import write_report
 
     with wrong_use_is_told():
         known = authors_code(load(assignment, known_assignment(assignment, course)))

@@ -21,7 +21,7 @@ def practice(
     course: Course = None,
 ) -> None:
     """Invent a class: right answers, known mistakes, broken files and tricks, in a zip as Canvas gives it."""
-    from lmcourse.grading.practice import make_class
+    from lmcourse.grading.practice.invented import make_class
 
     with wrong_use_is_told():
         made = make_class(

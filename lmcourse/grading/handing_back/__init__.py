@@ -1,0 +1,1 @@
+"""What goes back: a page for each student, and marks for the LMS."""

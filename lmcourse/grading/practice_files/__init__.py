@@ -1,8 +1,0 @@
-"""What a class for practice is made of.
-
-answers    right and wrong answers to each exercise, taken from the chapter's own checks
-words      answers in words, from careful to none
-people     who is in the class
-spoiled    what comes to pieces on the way: files that a person or a program has damaged, and tricks
-maker      all of these together: what each person hands in
-"""

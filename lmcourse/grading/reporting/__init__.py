@@ -1,0 +1,1 @@
+"""What the class has understood, on one page for the instructor."""
