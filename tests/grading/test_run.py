@@ -176,10 +176,14 @@ def test_nobody_and_no_such_chapter_are_told(tmp_path, folder):
 
 
 def test_without_a_box_nothing_is_graded_unless_one_insists(folder, monkeypatch):
-    monkeypatch.setattr(sys, "platform", "freebsd14")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setenv("PATH", "")
     with pytest.raises(NoIsolation, match=r"(?s)nothing was graded.*--unsafe"):
         grade(folder)
     assert not folder.graded(NAME).exists()
+    with pytest.raises(NoIsolation):
+        isolation_for(unsafe=True)
+    monkeypatch.undo()
     assert isolation_for(unsafe=True) == "none"
 
 

@@ -65,7 +65,7 @@ def source_refusal(names: Names, name: str, allow: Sequence[str]) -> str | None:
     """Return why the answer `name` may not be judged, in words, or None.
 
     >>> source_refusal(Names.of(["import tiktoken", "def f(x): return tiktoken.encode(x)"]), "f", [])
-    "tiktoken comes from tiktoken: this exercise is answered with your own code."
+    'tiktoken comes from tiktoken: this exercise is answered with your own code.'
     """
     allowed, seen, waiting = {*ALWAYS, *allow}, set(), [name]
     if name not in names.functions:  # name = something.else
