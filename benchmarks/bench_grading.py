@@ -22,7 +22,7 @@ from nbgrader.api import Gradebook
 
 from lmcourse.grading.class_folder import ClassFolder
 from lmcourse.grading.intake.collect import collect
-from lmcourse.grading.intake.repair import Template
+from lmcourse.grading.intake.template import Template
 from lmcourse.grading.practice.invented import make_class
 
 ROOT = Path(__file__).resolve().parent.parent

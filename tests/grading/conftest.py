@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lmcourse.grading.intake.repair import Template
+from lmcourse.grading.intake.template import Template
 from tests.conftest import ROOT
 
 NAME = "01_tokens"

@@ -53,7 +53,9 @@ def boxes(request, tmp_path_factory) -> Iterator[Boxes]:
             patch.setenv("PATH", f"{put_engine(tmp_path_factory.mktemp('engine'))}:{os.environ['PATH']}")
         else:
             if "LMCOURSE_TEST_ENGINE" not in os.environ:
-                pytest.skip("set LMCOURSE_TEST_ENGINE to try the Docker or Podman of this machine, and its image")
+                pytest.skip(
+                    "set LMCOURSE_TEST_ENGINE to try the Docker or Podman of this machine, and its image"
+                )
             container.ready_engine()
         with Boxes("container", LIMITS) as made:
             yield made

@@ -16,7 +16,7 @@ import pytest
 
 from lmcourse.grading.class_folder import ClassFolder
 from lmcourse.grading.gradebook.writer import Writer
-from lmcourse.grading.intake.repair import Template
+from lmcourse.grading.intake.template import Template
 from lmcourse.grading.results import Result
 from tests.grading.conftest import ANSWERS, NAME, SOLUTION
 

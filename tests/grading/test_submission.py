@@ -218,7 +218,7 @@ def test_a_broken_answer_says_why_its_function_is_missing(graded, answered):
 def test_a_grade_cell_of_another_kind_is_run_and_said_to_be_untrusted(boxes, answered, tmp_path):
     from dataclasses import replace
 
-    from lmcourse.grading.intake.repair import Template
+    from lmcourse.grading.intake.template import Template
 
     source = json.loads((ROOT / "solutions" / NAME / "exercises.ipynb").read_text(encoding="utf-8"))
     for notebook in (source, answered):

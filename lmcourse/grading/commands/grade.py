@@ -29,12 +29,12 @@ def collect(
 ) -> None:
     """Sort a class's notebooks into submitted/, repaired. Exit code 1 where a file was refused, 2 for wrong use."""
     from lmcourse.grading.intake import collect as collecting
-    from lmcourse.grading.intake.repair import Template
+    from lmcourse.grading.intake.template import Template
 
     with wrong_use_is_told():
         root = known_assignment(assignment, course)
         template = Template.load(root / "solutions" / assignment / "exercises.ipynb")
-        rows = collecting.collect(source, assignment, to, template)
+        rows = collecting.collect(source, assignment, to, template, progress=not as_json)
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:

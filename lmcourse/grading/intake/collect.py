@@ -15,18 +15,26 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tqdm.auto import tqdm
+
 from lmcourse.grading.files import write_whole
 from lmcourse.grading.intake.handed_in import Found, Limits, files_of
 from lmcourse.grading.intake.names import HandedIn, handed_in, without_wrapper
 from lmcourse.grading.intake.reading import Refused
-from lmcourse.grading.intake.repair import Template, repair
+from lmcourse.grading.intake.repair import repair
+from lmcourse.grading.intake.template import Template
 
 Row = dict[str, Any]
 KEPT = ("taken", "earlier")
 
 
 def collect(
-    source: Path, assignment: str, to: Path, template: Template, limits: Limits | None = None
+    source: Path,
+    assignment: str,
+    to: Path,
+    template: Template,
+    limits: Limits | None = None,
+    progress: bool = False,
 ) -> list[Row]:
     """Take in every file of `source` for `assignment` and return the report's rows of this run.
 
@@ -42,7 +50,7 @@ def collect(
         raise ValueError(f"'source' must not hold the course folder or be what was collected, got {source}")
     folder = to / "collected" / assignment
     before = _rows_before(folder / "collected.json")
-    rows, texts = _read(source, assignment, template, limits or Limits())
+    rows, texts = _read(source, assignment, template, limits or Limits(), progress)
     seen = {_key(row) for row in rows}
     past = [row for row in before if _key(row) not in seen]
     _name_students(before, rows)
@@ -63,10 +71,12 @@ def collect(
 
 
 def _read(
-    source: Path, assignment: str, template: Template, limits: Limits
+    source: Path, assignment: str, template: Template, limits: Limits, progress: bool
 ) -> tuple[list[Row], dict[tuple, str]]:
     found, texts = [], {}
-    for file in files_of(source, limits):
+    bar = tqdm(files_of(source, limits), unit="file", disable=not progress)
+    for file in bar:
+        bar.set_postfix_str(PurePosixPath(file.name).name[:40])
         row = _row(file)
         if file.data is not None:
             try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lmcourse.exercises.records import ChapterRecord, load_chapter, to_json
 from lmcourse.grading.class_folder import ClassFolder
 from lmcourse.grading.files import write_whole
-from lmcourse.grading.intake.repair import Template
+from lmcourse.grading.intake.template import Template
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import nbformat
 
 from lmcourse.exercises.panel import Panel, headline
 from lmcourse.exercises.records import ChapterRecord
-from lmcourse.grading.intake.repair import Template
+from lmcourse.grading.intake.template import Template
 from lmcourse.grading.judging.outputs import safe_outputs
 from lmcourse.grading.judging.running import Run
 from lmcourse.grading.results import ExerciseResult

@@ -14,7 +14,7 @@ from pathlib import Path
 from lmcourse.authoring.chapter import Chapter
 from lmcourse.exercises.compare import Compare, fingerprint, same_fingerprint
 from lmcourse.exercises.records import ChapterRecord
-from lmcourse.grading.intake.repair import Template
+from lmcourse.grading.intake.template import Template
 
 TODO = re.compile(r"^ *(?:# YOUR CODE HERE\n *)?raise NotImplementedError.*\n?", re.MULTILINE)
 MARKERS = re.compile(r" *### (?:BEGIN|END) SOLUTION\n?")

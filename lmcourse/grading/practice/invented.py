@@ -44,7 +44,7 @@ def make_class(to: Path, assignment: str, course: Path, students: int = 40, seed
     """
     from lmcourse.authoring.chapter import load
     from lmcourse.exercises.records import load_chapter
-    from lmcourse.grading.intake.repair import Template
+    from lmcourse.grading.intake.template import Template
     from lmcourse.grading.practice.answers import answers_of
 
     if students < 12:

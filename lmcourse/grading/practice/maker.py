@@ -7,7 +7,7 @@ import json
 import random
 from dataclasses import dataclass, field
 
-from lmcourse.grading.intake.repair import Template
+from lmcourse.grading.intake.template import Template
 from lmcourse.grading.practice import spoiled
 from lmcourse.grading.practice.answers import Answers, restyled
 
