@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from lmcourse.grading.box.client import Box, BoxEnded, Boxes, TookTooLong
 from lmcourse.grading.box.frames import MAIN
 from lmcourse.grading.limits import MIB, Limits
 from tests.conftest import ROOT
+from tests.grading.conftest import needs_boxes
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="boxes of this kind are Linux's")
+pytestmark = needs_boxes
 SMALL = Limits(
     memory_bytes=700 * MIB, processes=20, output_bytes=2000, disk_bytes=8 * MIB, file_bytes=4 * MIB
 )

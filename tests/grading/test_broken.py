@@ -14,7 +14,9 @@ from lmcourse.grading.limits import Limits
 from tests.conftest import ROOT
 from tests.grading import broken_code  # noqa: F401  registers its own in BROKEN
 from tests.grading.broken import BROKEN
-from tests.grading.conftest import ANSWERS, NAME, STUDENT, cell_of, put
+from tests.grading.conftest import ANSWERS, NAME, STUDENT, cell_of, needs_boxes, put
+
+pytestmark = needs_boxes
 
 LIMITS = Limits(cell_seconds=2.0, call_seconds=0.7, exercise_seconds=2.0, notebook_seconds=20.0)
 

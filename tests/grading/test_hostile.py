@@ -27,9 +27,11 @@ from lmcourse.grading.judging.assignment import load_assignment, seed_of
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.results import Result
 from tests.conftest import ROOT
-from tests.grading.conftest import NAME, as_bytes, grade_id
+from tests.grading.conftest import NAME, as_bytes, grade_id, needs_boxes
 from tests.grading.hostile_machine import Descendants, Doors
 from tests.grading.hostile_typed import EXERCISES, HONEST, PROGRAMS, honest, notebook_with
+
+pytestmark = needs_boxes
 
 LIMITS = Limits(
     cell_seconds=1.0, call_seconds=0.4, exercise_seconds=1.0, notebook_seconds=6.0, cpu_seconds=20,

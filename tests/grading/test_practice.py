@@ -14,7 +14,9 @@ from lmcourse.grading.intake.collect import collect
 from lmcourse.grading.practice.answers import Definitions, restyled
 from lmcourse.grading.practice.invented import make_class
 from tests.conftest import ROOT
-from tests.grading.conftest import NAME, cell_of, text_of
+from tests.grading.conftest import NAME, cell_of, needs_boxes, text_of
+
+pytestmark = needs_boxes
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from lmcourse.grading.isolation import NoIsolation, isolation_for
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.run import grade_class
 from tests.conftest import ROOT
-from tests.grading.conftest import NAME, as_bytes, cell_of, put
+from tests.grading.conftest import NAME, as_bytes, cell_of, needs_boxes, put
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="boxes of this kind are Linux's")
+pytestmark = needs_boxes
 WRONG = "def merge_pair(ids, pair, new_id):\n    return []"
 
 

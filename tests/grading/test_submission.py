@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import nbformat
 import pytest
@@ -14,9 +13,9 @@ from lmcourse.grading.judging.assignment import load_assignment
 from lmcourse.grading.judging.submission import grade_submission
 from lmcourse.grading.limits import MIB, Limits
 from tests.conftest import ROOT
-from tests.grading.conftest import ANSWERS, NAME, as_bytes, cell_of, grade_id
+from tests.grading.conftest import ANSWERS, NAME, as_bytes, cell_of, grade_id, needs_boxes
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="boxes of this kind are Linux's")
+pytestmark = needs_boxes
 LIMITS = Limits(
     cell_seconds=2, call_seconds=1, exercise_seconds=10, notebook_seconds=60, memory_bytes=900 * MIB
 )
