@@ -9,7 +9,7 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lmcourse.grading.class_folder import NOTEBOOK, ClassFolder
@@ -47,13 +47,14 @@ class Submission:
 
 @dataclass(frozen=True)
 class Reach:
-    """A line of code that seems to reach around the rules: for a person to look at."""
+    """A line of code that seems to reach around the rules: for a person to look at. It stands in `more` places besides."""
 
     student: str
     where: str
     number: int
     line: str
     what: str
+    more: int = 0
 
 
 def read_submissions(
@@ -117,7 +118,7 @@ def _source(function: Callable[..., Any]) -> str | None:
 
 
 def reaching(submissions: Sequence[Submission]) -> list[Reach]:
-    """Return the lines that hold a word of `REACHES`, at most `MOST_LINES` a student."""
+    """Return the lines that hold a word of `REACHES`, each once for a student, at most `MOST_LINES` of them."""
     found = []
     for submission in submissions:
         parts = [
@@ -132,7 +133,10 @@ def reaching(submissions: Sequence[Submission]) -> list[Reach]:
             for what in [_what(line[:2000])]
             if what
         ]
-        found += own[:MOST_LINES]
+        first = {reach.line: reach for reach in reversed(own)}
+        counts = Counter(reach.line for reach in own)
+        alone = [replace(reach, more=counts[reach.line] - 1) for reach in own if first[reach.line] is reach]
+        found += alone[:MOST_LINES]
     return found
 
 
