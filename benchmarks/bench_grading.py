@@ -155,6 +155,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="a second line with so many workers")
     options = parser.parse_args()
+    # nbgrader starts a program of its environment by name.
+    os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     with tempfile.TemporaryDirectory(prefix="bench-grading-") as made:
         base = Path(made) / "class"
         base.mkdir()

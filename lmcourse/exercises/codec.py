@@ -19,6 +19,7 @@ import torch
 
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 64
+MAX_DIMENSIONS = 16
 
 _DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -66,7 +67,7 @@ def unpack(packed: bytes) -> Any:
     try:
         size = int.from_bytes(packed[:8], "big")
         tree = json.loads(packed[8 : 8 + size])
-        value, used = _from_tree(tree, memoryview(packed)[8 + size :], 0, 0)
+        value, used = _from_tree(tree, memoryview(packed)[8 + size :], 0, 0, False)
     except CodecError:
         raise
     except (
@@ -147,7 +148,8 @@ def _tensor_to_tree(tensor: torch.Tensor, buffers: list[bytes], where: str) -> d
     return {"t": "tensor", "dtype": name, "shape": list(plain.shape)}
 
 
-def _from_tree(tree: Any, raw: memoryview, used: int, depth: int) -> tuple[Any, int]:
+def _from_tree(tree: Any, raw: memoryview, used: int, depth: int, keyed: bool) -> tuple[Any, int]:
+    """`keyed` says that the value is to be a key or a member, or part of one."""
     if depth > MAX_DEPTH:
         raise CodecError(f"packed value is nested deeper than {MAX_DEPTH} levels")
     if tree is None or isinstance(tree, (bool, int, str)):
@@ -158,15 +160,18 @@ def _from_tree(tree: Any, raw: memoryview, used: int, depth: int) -> tuple[Any, 
     if kind == "bytes":
         return bytes.fromhex(tree["v"]), used
     if kind == "tensor":
+        if keyed:
+            raise CodecError("packed value has a tensor as key or member")
         return _tensor_from_tree(tree, raw, used)
     items = []
     for item in tree["v"]:
         if kind == "dict":
-            key, used = _from_tree(item[0], raw, used, depth + 1)
-            value, used = _from_tree(item[1], raw, used, depth + 1)
+            key, used = _from_tree(item[0], raw, used, depth + 1, True)
+            value, used = _from_tree(item[1], raw, used, depth + 1, keyed)
             items.append((key, value))
         else:
-            value, used = _from_tree(item, raw, used, depth + 1)
+            member = keyed or kind in ("set", "frozenset")
+            value, used = _from_tree(item, raw, used, depth + 1, member)
             items.append(value)
     makers = {"list": list, "tuple": tuple, "dict": dict, "set": set, "frozenset": frozenset}
     return makers[kind](items), used
@@ -174,6 +179,8 @@ def _from_tree(tree: Any, raw: memoryview, used: int, depth: int) -> tuple[Any, 
 
 def _tensor_from_tree(tree: dict[str, Any], raw: memoryview, used: int) -> tuple[torch.Tensor, int]:
     dtype, shape = _DTYPES[tree["dtype"]], [int(n) for n in tree["shape"]]
+    if len(shape) > MAX_DIMENSIONS:
+        raise CodecError(f"packed tensor must have at most {MAX_DIMENSIONS} dimensions, got {len(shape)}")
     if any(n < 0 for n in shape):
         raise CodecError(f"packed tensor has a negative size: {shape}")
     size = math.prod(shape) * dtype.itemsize

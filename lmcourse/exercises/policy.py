@@ -141,7 +141,8 @@ def names_in(code: types.CodeType) -> set[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             names |= names_in(constant)
-    return names
+    # What inner functions take from this one is its own variable, whatever it is called.
+    return names - set(code.co_cellvars)
 
 
 def _imports(function: types.FunctionType) -> Iterator[tuple[str, _Import]]:

@@ -9,7 +9,9 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds are wall time; bytes of memory and disk count for all processes of a submission together.
+    """`notebook_seconds` are for the cells of a notebook, `judging_seconds` for all its checks after them.
+
+    Seconds are wall time; bytes of memory and disk count for all processes of a submission together.
 
     Raises:
         ValueError: a limit is not above zero.
@@ -17,8 +19,9 @@ class Limits:
 
     cell_seconds: float = 60.0
     call_seconds: float = 20.0
-    exercise_seconds: float = 60.0
+    exercise_seconds: float = 300.0
     notebook_seconds: float = 300.0
+    judging_seconds: float = 600.0
     cpu_seconds: int = 300
     memory_bytes: int = 2048 * MIB
     disk_bytes: int = 128 * MIB

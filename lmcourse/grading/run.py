@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmcourse.grading.box.client import BoxBroken, Boxes
+from lmcourse.grading.box.folders import visible_folders
 from lmcourse.grading.class_folder import ClassFolder
 from lmcourse.grading.files import write_whole
 from lmcourse.grading.isolation import explained, isolation_for
@@ -61,6 +62,8 @@ def grade_class(
     if not folder.root.is_dir():
         raise ValueError(f"'folder' must be a folder that exists, got {folder.root}")
     isolation = isolation_for(unsafe=unsafe)
+    if isolation == "namespaces":
+        _refuse_what_boxes_see(folder.root, course / "solutions")
     limits = limits or Limits()
     with _executor(workers, scheduler) as executor:
         executor.submit(_start_boxes, isolation, limits)  # they load while we do
@@ -102,6 +105,16 @@ def grade_class(
                     results[student] = result
                     bar.update()
     return [results[student] for student in students]
+
+
+def _refuse_what_boxes_see(*secrets: Path) -> None:
+    """An environment made in the course's own folder would take the solutions into every box."""
+    for path in secrets:
+        for seen in visible_folders():
+            if path.resolve().is_relative_to(seen):
+                raise ValueError(
+                    f"{path} must not stand inside {seen}, which every box sees because Python is there"
+                )
 
 
 def _written(writer: Writer, folder: ClassFolder, result: Result, notebook: str) -> Result:

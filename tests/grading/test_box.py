@@ -290,3 +290,26 @@ print("found", found)
     box.answer(MAIN, 60)
     assert said(run(box, scan)) == "found 0\n"
     box.close()
+
+
+def test_no_way_leads_to_a_space_of_its_own_where_it_would_have_every_right(box):
+    """From a user namespace of its own a program could mount memory that no limit counts."""
+    source = """
+import ctypes, platform
+libc, column = ctypes.CDLL(None, use_errno=True), ["x86_64", "aarch64"].index(platform.machine())
+def call(numbers, *arguments):
+    result = libc.syscall(ctypes.c_long(numbers[column]), *map(ctypes.c_long, arguments))
+    if result == 0 and numbers[0] == 56:
+        import os
+        os._exit(0)
+    return result, ctypes.get_errno()
+print([call((56, 220), flag | 17, 0, 0, 0, 0) for flag in (0x10000000, 0x00020000, 0x40000000, 0x20000000)])
+print([call((number, number), 0, 0, 0, 0) for number in (428, 429, 430, 431, 432, 433, 435, 442)])
+import os, threading
+thread = threading.Thread(target=print, args=("threads and processes work",)); thread.start(); thread.join()
+print(os.waitstatus_to_exitcode(os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)[1]))
+"""
+    spaces, calls, *rest = said(run(box, source)).splitlines()
+    assert eval(spaces) == [(-1, 1)] * 4
+    assert eval(calls) == [(-1, 1)] * 6 + [(-1, 38), (-1, 1)]
+    assert rest == ["threads and processes work", "0"]

@@ -203,14 +203,16 @@ def test_a_student_whose_notebook_is_gone_still_gets_the_verdicts(made):
     assert "item 1 differs" in _pages(made)["ada"]
 
 
-def test_who_was_not_graded_gets_no_page(made):
+def test_who_was_not_graded_gets_no_page_unless_a_file_was_refused(made):
     made.add("ada")
     made.add("bob")
     made.gradebook()
     made.student_of_the_gradebook("nil")
     made.folder.result("bob", NAME).unlink()
     made.row("ref", "folder", "ref", "ref.pdf", status="refused", why="it is a .pdf file.")
-    assert list(_pages(made)) == ["ada"]
+    pages = _pages(made)
+    assert list(pages) == ["ada", "ref"]
+    assert "could not be used, so there are no points yet. The reason: it is a .pdf file." in pages["ref"]
 
 
 def test_names_and_reasons_are_escaped(made):

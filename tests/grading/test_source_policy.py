@@ -42,6 +42,11 @@ def test_what_is_not_the_students_own_is_refused(cells):
         ("def f(x): return undefined(x)",),
         ("def f(:", "def f(x): return 1"),
         ("from tokenizers import f", "def f(x): return 1"),
+        ("vars = {'a': 1}", "def f(x): return vars[x]"),
+        ("import functools, sys\n@functools.cache\ndef g(x): return sys.maxsize", "def f(x): return g(x)"),
+        ("from os import path; path = 3", "def f(x): return path"),
+        ("def make(vars):\n    def inner(x): return vars\n    return inner\nf = make(1)",),
+        ("import sys\nfor sys in range(3): pass", "def f(x): return sys"),
     ],
 )
 def test_own_code_is_not_refused(cells):

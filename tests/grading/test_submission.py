@@ -240,3 +240,68 @@ def test_what_is_no_notebook_is_refused_in_words(boxes, assignment):
     result, text = grade_submission("ada", b"<html>", assignment, boxes, LIMITS, "key")
     assert (result.status, text, result.scores) == ("failed", "", {})
     assert "cannot be read" in result.why
+
+
+def test_slow_cells_cost_no_check_that_was_reached(graded, answered):
+    for _ in range(4):
+        answered["cells"].append(
+            {
+                "cell_type": "code",
+                "id": f"slow-{len(answered['cells'])}",
+                "metadata": {},
+                "source": "import time; time.sleep(1.5)",
+                "outputs": [],
+                "execution_count": None,
+            }
+        )
+    result, _ = graded(answered, Limits(cell_seconds=2, notebook_seconds=4))
+    assert result.points == 20
+    assert "The notebook was stopped after 4 s" in " ".join(result.incidents)
+
+
+def test_a_check_that_was_not_reached_in_time_says_so(graded, answered):
+    for _ in range(4):
+        insert(answered, "bpe_encode", "import time; time.sleep(1.5)")
+    result, _ = graded(answered, Limits(cell_seconds=2, notebook_seconds=4))
+    assert result.points == 4
+    assert "was not reached" in result.exercises[-1].verdict.reason
+
+
+def test_a_package_that_is_not_here_is_told(graded, answered):
+    result, _ = graded(insert(answered, "bpe_encode", "import no_such_package_anywhere"))
+    assert (
+        "needs a package that is not installed here: No module named 'no_such_package_anywhere'"
+        in " ".join(result.incidents)
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from IPython.display import HTML\nHTML('<a ' * 40000)",
+        "from IPython.display import HTML\nHTML('<' * 19000)",
+    ],
+)
+def test_html_that_is_slow_to_clean_stops_nobody(graded, answered, source):
+    result, _ = graded(insert(answered, "bpe_encode", source))
+    assert result.points == 20
+    assert result.seconds < 10
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{torch.zeros(1): 1}",
+        "{k * (2**61 - 1) for k in range(30000)}",
+        "[[0] * 10**5]",
+        "float('nan')",
+        "10**4200",
+        "'\\ud800'",
+    ],
+)
+def test_odd_values_are_wrong_and_no_more(graded, answered, value):
+    result, _ = graded(
+        with_answer(answered, merge_pair=f"import torch\ndef merge_pair(ids, pair, new_id): return {value}")
+    )
+    assert (result.points, result.exercises[0].verdict.status) == (18, "failed")
+    assert result.seconds < 15

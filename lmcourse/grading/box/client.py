@@ -98,6 +98,7 @@ class Boxes:
         self._reader.start()
         self._ready = False
         self._clean = True
+        self._box: Box | None = None
 
     def __enter__(self) -> Boxes:
         if self._process is None:
@@ -122,6 +123,8 @@ class Boxes:
 
     def open(self, limits: Limits, channels: int) -> Box:
         """Return a new box with `channels` channels; the one before is over."""
+        if self._process is not None and self._box is not None:
+            self._box.settled()
         if self._process is not None and not self._fits(limits):
             self.__exit__()
         if self._process is None:
@@ -136,8 +139,8 @@ class Boxes:
         for number in range(MAIN, MAIN + channels):
             self._queues[number] = queue.Queue()
         self.send(CONTROL, as_json({"do": "open", "limits": asdict(limits), "channels": channels}))
-        self.control("opened", 30.0)
-        return Box(self, limits)
+        self._box = Box(self, limits)
+        return self._box
 
     def _fits(self, limits: Limits) -> bool:
         """Whether the container that runs has room for `limits`, and nothing of an earlier box."""
@@ -210,8 +213,9 @@ class Box:
 
     def __init__(self, boxes: Boxes, limits: Limits) -> None:
         self._boxes, self.limits = boxes, limits
-        self.until = time.monotonic() + limits.notebook_seconds
+        self.until = time.monotonic() + limits.notebook_seconds + limits.judging_seconds
         self.peak_bytes = 0
+        self._closing = self._gone = False
 
     def ask(self, channel: int, order: dict[str, Any], raw: Sequence[bytes] = ()) -> None:
         self._boxes.send(channel, as_json(order))
@@ -240,7 +244,16 @@ class Box:
         self._boxes.send(CONTROL, as_json({"do": "interrupt"}))
 
     def close(self) -> None:
-        self._boxes.send(CONTROL, as_json({"do": "close"}))
-        closed = self._boxes.control("closed", 30.0)
-        self._boxes._clean = closed["clean"]
-        self.peak_bytes = max(closed["peak"], (self._boxes._over or closed)["peak"])
+        """End everything in the box, without waiting for it."""
+        if not self._closing:
+            self._boxes.send(CONTROL, as_json({"do": "close"}))
+            self._closing = True
+
+    def settled(self) -> int:
+        """Close the box, wait until it is gone, and return the most memory that it had, in bytes."""
+        self.close()
+        if not self._gone:
+            closed = self._boxes.control("closed", 30.0)
+            self._boxes._clean, self._gone = self._boxes._clean and closed["clean"], True
+            self.peak_bytes = max(closed["peak"], (self._boxes._over or closed)["peak"])
+        return self.peak_bytes

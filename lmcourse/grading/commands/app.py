@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from lmcourse.grading.class_folder import ClassFolder
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Grade a class: collect, run, then feedback, export and report. Try it with practice.",
@@ -49,6 +51,20 @@ def known_assignment(assignment: str, course: Path | None) -> Path:
         known = ", ".join(chapter_names(root))
         raise ValueError(f"'assignment' must be one of {known}, got {assignment!r}")
     return root
+
+
+def graded_class(to: Path, assignment: str) -> ClassFolder:
+    """Return the folder of a class that has been graded.
+
+    Raises:
+        ValueError: nothing of `assignment` is there.
+    """
+    folder = ClassFolder(to)
+    if not any(folder.graded(assignment).glob("*.json")):
+        raise ValueError(
+            f"'to' must be a class whose {assignment} was graded; {to} has none: type lmcourse grade run first"
+        )
+    return folder
 
 
 def open_in_browser(path: Path) -> None:

@@ -14,6 +14,7 @@ from lmcourse.grading.commands.app import (
     Class,
     Course,
     app,
+    graded_class,
     known_assignment,
     open_in_browser,
     wrong_use_is_told,
@@ -28,15 +29,12 @@ def feedback(
     from tqdm.auto import tqdm
 
     from lmcourse.exercises.records import load_chapter
-    from lmcourse.grading.class_folder import ClassFolder
     from lmcourse.grading.handing_back.feedback import write_feedback
 
     with wrong_use_is_told():
         known_assignment(assignment, course)
-        folder = ClassFolder(to)
-        pages = []
-        graded = len(list(folder.graded(assignment).glob("*.json")))
-        with tqdm(total=graded, unit="page", disable=as_json) as bar:
+        folder, pages = graded_class(to, assignment), []
+        with tqdm(unit="page", disable=as_json) as bar:
             for page in write_feedback(folder, assignment, load_chapter(assignment)):
                 bar.set_postfix_str(page.student)
                 bar.update()
@@ -69,13 +67,12 @@ def export(
 ) -> None:
     """Write the marks for Canvas, Moodle or a spreadsheet. Missing work stays empty; it is not 0."""
     from lmcourse.exercises.records import load_chapter
-    from lmcourse.grading.class_folder import ClassFolder
     from lmcourse.grading.handing_back.export import export_marks
 
     with wrong_use_is_told():
         known_assignment(assignment, course)
         summary = export_marks(
-            ClassFolder(to), assignment, load_chapter(assignment), lms, template, out, column
+            graded_class(to, assignment), assignment, load_chapter(assignment), lms, template, out, column
         )
     for line in summary.lines():
         typer.echo(line)
@@ -94,13 +91,14 @@ def report(
     """Write a page on what the class has understood: marks, exercises, mistakes, answers that are alike."""
     from lmcourse.authoring.chapter import load
     from lmcourse.exercises.records import load_chapter
-    from lmcourse.grading.class_folder import ClassFolder
     from lmcourse.grading.reporting.answers import authors_code
     from lmcourse.grading.reporting.report import write_report
 
     with wrong_use_is_told():
         known = authors_code(load(assignment, known_assignment(assignment, course)))
-        path = write_report(ClassFolder(to), assignment, load_chapter(assignment), names=names, known=known)
+        path = write_report(
+            graded_class(to, assignment), assignment, load_chapter(assignment), names=names, known=known
+        )
     typer.echo(f"The report: {path.resolve().as_uri()}")
     if show:
         open_in_browser(path)

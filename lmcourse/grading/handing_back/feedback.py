@@ -50,17 +50,17 @@ class Part:
 
 
 def write_feedback(folder: ClassFolder, assignment: str, chapter: ChapterRecord) -> Iterator[Page]:
-    """Write the page of each student who was graded, or could not be, and yield it when it stands.
+    """Write the page of each student who was graded, or could not be, or whose file was refused, and yield it.
 
     Raises:
         ValueError: a result or collected.json cannot be read, or a page would be written outside the class folder.
     """
     template = _template()
     for marks in marks_of(folder, assignment):
-        if marks.result is None:
+        if marks.result is None and marks.status != "refused":
             continue
         notebook = Answers.read(folder.autograded(marks.student, assignment))
-        parts = [] if marks.status == "failed" else list(_parts(marks, chapter, notebook))
+        parts = [] if marks.status in ("failed", "refused") else list(_parts(marks, chapter, notebook))
         html = template.render(marks=marks, parts=parts, title=chapter_title(assignment), pt=points_text)
         path = folder.feedback(marks.student, assignment)
         yield Page(marks.student, path, write_whole(folder.root, path, html))

@@ -41,7 +41,7 @@ def collect(
     A row has `file`, `status` (taken, earlier, refused, passed over), `student`, `late`, `why`, `notes` and more.
 
     Raises:
-        ValueError: `source` is neither a folder nor a zip, or it and the course folder stand in each other.
+        ValueError: `source` is neither a folder nor a zip, it is empty, or it and the course folder stand in each other.
     """
     source, to = source.resolve(), to.resolve()
     if source.is_dir() and (
@@ -51,6 +51,8 @@ def collect(
     folder = to / "collected" / assignment
     before = _rows_before(folder / "collected.json")
     rows, texts = _read(source, assignment, template, limits or Limits(), progress)
+    if not rows:
+        raise ValueError(f"'source' must hold files, got {source}, which is empty")
     seen = {_key(row) for row in rows}
     past = [row for row in before if _key(row) not in seen]
     _name_students(before, rows)

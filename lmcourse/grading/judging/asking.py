@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 from lmcourse.exercises.records import ExerciseRecord
 from lmcourse.exercises.verdict import Verdict, judge
@@ -20,38 +19,35 @@ class Fatal(Exception):
         self.box_is_over = box_is_over
 
 
-def ask(exercise: ExerciseRecord, channel: int, box: Box) -> Verdict:
-    """Return the verdict on the cases of `exercise`.
+class Asked:
+    """The answers of one snapshot, to be called once for each case, in order.
 
-    Raises:
-        Fatal: the program ended or hung.
+    All cases are sent at once when this is made, so that the snapshots of a notebook work at the same time and nobody
+    waits for the wire.
     """
-    return judge(exercise, _Asked(exercise, channel, box, time.monotonic() + box.limits.exercise_seconds))
 
+    def __init__(self, exercise: ExerciseRecord, channel: int, box: Box) -> None:
+        self.exercise, self.channel, self.box = exercise, channel, box
+        self.until = time.monotonic() + box.limits.exercise_seconds
+        how = {"collect": exercise.collect, "seconds": box.limits.call_seconds}
+        order = {"count": len(exercise.cases), "how": how}
+        box.ask(channel, order, [case.packed_args for case in exercise.cases])
 
-class _Asked:
-    """Called once for each case, in order. All cases are sent with the first, so that nobody waits for the wire."""
+    def verdict(self) -> Verdict:
+        """Return the verdict on the cases.
 
-    def __init__(self, exercise: ExerciseRecord, channel: int, box: Box, until: float) -> None:
-        self.exercise, self.channel, self.box, self.until = exercise, channel, box, until
-        self._answers: Iterator[bytes] | None = None
+        Raises:
+            Fatal: the program ended or hung.
+        """
+        return judge(self.exercise, self)
 
     def __call__(self, packed_args: bytes) -> bytes:
-        if self._answers is None:
-            self._answers = self._ask()
-        return next(self._answers)
-
-    def _ask(self) -> Iterator[bytes]:
-        box, cases = self.box, self.exercise.cases
-        seconds = box.limits.call_seconds
-        how = {"collect": self.exercise.collect, "seconds": seconds}
-        box.ask(self.channel, {"count": len(cases), "how": how}, [case.packed_args for case in cases])
-        for _ in cases:
-            left = self.until - time.monotonic()
-            try:
-                answer = box.answer(self.channel, min(seconds + GRACE_SECONDS, left))
-            except BoxEnded as error:
-                raise Fatal(box.over or "it ended the program", box_is_over=box.over is not None) from error
-            except TookTooLong as error:
-                raise Fatal("it did not answer in time", box_is_over=True) from error
-            yield answer if isinstance(answer, bytes) else b""
+        seconds = min(self.box.limits.call_seconds + GRACE_SECONDS, self.until - time.monotonic())
+        try:
+            answer = self.box.answer(self.channel, seconds)
+        except BoxEnded as error:
+            over = self.box.over
+            raise Fatal(over or "it ended the program", box_is_over=over is not None) from error
+        except TookTooLong as error:
+            raise Fatal("it did not answer in time", box_is_over=True) from error
+        return answer if isinstance(answer, bytes) else b""

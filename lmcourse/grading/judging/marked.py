@@ -26,10 +26,11 @@ def fill_in(run: Run, chapter: ChapterRecord) -> None:
         if cell.cell_type != "code":
             continue
         graded = bool(cell.metadata.get("nbgrader", {}).get("grade"))
-        cell.outputs = safe_outputs(run.outputs.get(index, ([], ""))[0], graded=graded)
-        left -= len(json.dumps(cell.outputs))
+        shown = run.outputs.get(index, ([], ""))[0]
+        left -= len(json.dumps(shown))
         if left < 0 and not graded:  # a graded cell's error must stay
-            cell.outputs = safe_outputs([{"output_type": "stream", "text": TOO_MUCH}])
+            shown = [{"output_type": "stream", "text": TOO_MUCH}]
+        cell.outputs = safe_outputs(shown, graded=graded)
         cell.execution_count = None
         if index in run.skipped:
             cell.outputs = safe_outputs([_error("Stopped", run.skipped[index])])

@@ -13,9 +13,8 @@ from lmcourse.exercises.records import ChapterRecord
 from lmcourse.exercises.verdict import Verdict
 from lmcourse.grading.box.client import Box, BoxBroken, BoxEnded, TookTooLong
 from lmcourse.grading.box.frames import MAIN
-from lmcourse.grading.judging.source_policy import Names
 
-START_SECONDS, GRACE_SECONDS = 60.0, 2.0
+START_SECONDS, SNAPSHOT_SECONDS, GRACE_SECONDS = 60.0, 30.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,13 @@ class Run:
 
     cells: list[NotebookNode]
     checks: list[Check]
-    names: Names
+    against: dict[str, str | None] = field(default_factory=dict)
     outputs: dict[int, tuple[Any, str]] = field(default_factory=dict)
     skipped: dict[int, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     right_so_far: set[str] = field(default_factory=set)
+    one_by_one: bool = False
     verdicts: dict[str, tuple[Verdict, bool]] = field(default_factory=dict)
     incidents: list[str] = field(default_factory=list)
     peak_bytes: int = 0
@@ -72,15 +73,18 @@ def _checked_names(cell: NotebookNode) -> list[str]:
     return names
 
 
-def run_cells(run: Run, chapter: ChapterRecord, box: Box, *, give_up: bool) -> bool:
-    """Run the cells and take the snapshots; return False where a cell ended the program, which is then to be skipped."""
+def run_cells(run: Run, chapter: ChapterRecord, box: Box, until: float, *, give_up: bool) -> bool:
+    """Run the cells until that moment and take the snapshots.
+
+    Returns False where a cell ended the program, which is then to be skipped in another run; where the time is over, the
+    snapshots that were taken still count.
+    """
     run.outputs.clear()
+    run.taken.clear()
     run.found.clear()
     try:
         started = box.answer(MAIN, START_SECONDS)
     except (BoxEnded, TookTooLong) as error:
-        if time.monotonic() > box.until:
-            return False
         raise BoxBroken("the box could not be made: nothing came from it") from error
     if "ready" not in started:
         raise BoxBroken(f"the box could not be made: {started.get('broken')}")
@@ -88,45 +92,69 @@ def run_cells(run: Run, chapter: ChapterRecord, box: Box, *, give_up: bool) -> b
     for index, cell in enumerate(run.cells):
         if cell.cell_type != "code" or not cell.source.strip() or index in run.skipped:
             continue
+        left = until - time.monotonic()
+        if left <= 0:
+            run.incidents.append(
+                f"The notebook was stopped after {box.limits.notebook_seconds:g} s, before {_label(run, index)}."
+            )
+            return True
         try:
             if index in checks:
                 for check in checks[index]:
                     _take_snapshot(run, check, chapter, box)
             else:
-                run.outputs[index] = _run_cell(run, index, box)
+                run.outputs[index] = _run_cell(run, index, box, min(left, box.limits.cell_seconds))
         except (BoxEnded, TookTooLong) as error:
             why = box.over or (
                 "it did not stop when told to" if isinstance(error, TookTooLong) else "it ended the program"
             )
             run.skipped[index] = f"{_label(run, index)} was stopped: {why}."
             run.incidents.append(run.skipped[index])
-            return give_up and box.over is None
+            return box.over is None and (give_up or time.monotonic() > until)
     return True
 
 
-def _run_cell(run: Run, index: int, box: Box) -> tuple[Any, str]:
+def _run_cell(run: Run, index: int, box: Box, seconds: float) -> tuple[Any, str]:
     """Return (outputs, status). A cell that takes too long is interrupted, as with the stop button."""
-    limits = box.limits
     box.ask(MAIN, {"do": "cell", "source": run.cells[index].source})
     try:
-        told = box.answer(MAIN, limits.cell_seconds)
+        told = box.answer(MAIN, seconds)
     except TookTooLong:
         box.interrupt()
         told = box.answer(MAIN, GRACE_SECONDS)
-        run.incidents.append(f"{_label(run, index)} was interrupted after {limits.cell_seconds:g} s.")
+        run.incidents.append(f"{_label(run, index)} was interrupted after {seconds:.3g} s.")
     if not isinstance(told, dict):
         raise BoxEnded("what came is not a cell's outcome")
+    _tell_missing_package(run, index, told.get("outputs"))
     return told.get("outputs"), str(told.get("status"))
+
+
+def _tell_missing_package(run: Run, index: int, outputs: Any) -> None:
+    """A package that is there in Colab and not here may cost an honest student all that follows: somebody must know."""
+    for output in outputs if isinstance(outputs, list) else []:
+        if isinstance(output, dict) and output.get("ename") == "ModuleNotFoundError":
+            run.incidents.append(
+                f"{_label(run, index)} needs a package that is not installed here: {str(output.get('evalue'))[:100]}."
+            )
 
 
 def _take_snapshot(run: Run, check: Check, chapter: ChapterRecord, box: Box) -> None:
     exercise = chapter.find(check.exercise)
-    box.ask(
-        MAIN, {"do": "snapshot", "channel": check.channel, "name": exercise.name, "allow": exercise.allow}
-    )
-    box.answer(MAIN, 30.0)
-    told = box.answer(check.channel, 30.0)
-    run.found[exercise.name] = told if isinstance(told, dict) else {}
+    order = {"do": "snapshot", "channel": check.channel, "name": exercise.name, "allow": exercise.allow}
+    box.ask(MAIN, order)
+    box.answer(MAIN, SNAPSHOT_SECONDS)
+    run.taken.add(exercise.name)
+
+
+def hear(run: Run, check: Check, box: Box) -> dict[str, Any]:
+    """Return what a snapshot says of itself; it says so once."""
+    if check.exercise in run.taken and check.exercise not in run.found:
+        try:
+            told = box.answer(check.channel, SNAPSHOT_SECONDS)
+        except (BoxEnded, TookTooLong):
+            told = None
+        run.found[check.exercise] = told if isinstance(told, dict) else {}
+    return run.found.get(check.exercise, {})
 
 
 def _label(run: Run, index: int) -> str:

@@ -25,40 +25,79 @@ class Names:
     functions: dict[str, types.CodeType] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     assigned: dict[str, set[str]] = field(default_factory=dict)
+    bound: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, cells: Iterable[str]) -> Names:
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        names, transform = cls(), TransformerManager().transform_cell
+        names = cls()
         for source in cells:
-            if len(source) > MAX_CHARACTERS:
-                continue
-            if source.lstrip().startswith("%%"):  # a cell magic: what it is given is below its line
-                source = source.lstrip().partition("\n")[2]
-            try:
-                with warnings.catch_warnings(action="ignore"):
-                    tree = ast.parse(transform(source))
-                    code = compile(
-                        tree, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-                    )
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                continue  # such a cell defines nothing when it is run, either
-            names._add(tree, code)
+            names.add(source)
         return names
 
-    def _add(self, tree: ast.Module, code: types.CodeType) -> None:
-        for name, module in _imports(tree.body):
-            self.modules[name] = module
-            self.functions.pop(name, None)
-        for node in tree.body:
-            if isinstance(node, ast.Assign):
-                used = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
-                self.assigned |= {target.id: used for target in node.targets if isinstance(target, ast.Name)}
-        for constant in code.co_consts:
-            if isinstance(constant, types.CodeType):
-                self.functions[constant.co_name] = constant
-                self.modules.pop(constant.co_name, None)
+    def add(self, source: str) -> None:
+        """Take in one more cell. One that cannot be compiled defines nothing when it is run, either."""
+        if len(source) > MAX_CHARACTERS:
+            return
+        if source.lstrip().startswith("%%"):  # a cell magic: what it is given is below its line
+            source = source.lstrip().partition("\n")[2]
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                tree = ast.parse(_transform(source))
+                flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                code = compile(tree, "<cell>", "exec", flags=flags, dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        codes = {c.co_name: c for c in code.co_consts if isinstance(c, types.CodeType)}
+        self._run_through(tree.body, codes)
+
+    def _run_through(self, body: list[ast.stmt], codes: dict[str, types.CodeType]) -> None:
+        for statement in body:
+            match statement:
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                    self._bind(statement.name)
+                    # What a decorator has made of it is not seen here, and not followed in the notebook either.
+                    if not statement.decorator_list and statement.name in codes:
+                        self.functions[statement.name] = codes[statement.name]
+                case ast.Import():
+                    for alias in statement.names:
+                        name = alias.asname or alias.name.split(".")[0]
+                        self._bind(name)
+                        self.modules[name] = alias.name if alias.asname else name
+                case ast.ImportFrom():
+                    for alias in statement.names:
+                        self._bind(alias.asname or alias.name)
+                        self.modules[alias.asname or alias.name] = statement.module or "."
+                case _:
+                    self._other(statement, codes)
+
+    def _other(self, statement: ast.stmt, codes: dict[str, types.CodeType]) -> None:
+        inner = [part for name in ("body", "orelse", "finalbody") for part in getattr(statement, name, [])]
+        inner += [part for handler in getattr(statement, "handlers", []) for part in handler.body]
+        for node in ast.walk(statement) if not inner else ():
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+                self._bind(node.id)
+        for header in ("target", "items"):  # of a loop, of `with`
+            part = getattr(statement, header, None) if inner else None
+            for node in part if isinstance(part, list) else [part] if part else []:
+                for name in ast.walk(node):
+                    if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load):
+                        self._bind(name.id)
+        if isinstance(statement, ast.Assign):
+            used = {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}
+            self.assigned |= {t.id: used for t in statement.targets if isinstance(t, ast.Name)}
+        self._run_through(inner, codes)
+
+    def _bind(self, name: str) -> None:
+        """Whatever the name stood for before, it does so no longer."""
+        self.bound.add(name)
+        for known in (self.functions, self.modules, self.assigned):
+            known.pop(name, None)
+
+
+def _transform(source: str) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return TransformerManager().transform_cell(source)
 
 
 def source_refusal(names: Names, name: str, allow: Sequence[str]) -> str | None:
@@ -80,7 +119,7 @@ def source_refusal(names: Names, name: str, allow: Sequence[str]) -> str | None:
             module = names.modules.get(current)
             if module and not is_allowed(module, allowed, own=None):
                 return f"{current} comes from {module}: this exercise is answered with your own code."
-            if current in NEVER and module is None:
+            if current in NEVER and current not in names.bound:
                 return f"{current}() is not used in answers: an exercise is judged by what your own code computes."
             continue
         for module in _imported_inside(code):
@@ -88,24 +127,6 @@ def source_refusal(names: Names, name: str, allow: Sequence[str]) -> str | None:
                 return f"{current} imports {module}: this exercise is answered with your own code."
         waiting += sorted(names_in(code))
     return None
-
-
-def _imports(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    """Yield (name, module) for what is imported at the top level, also under `if`, `try` and `with`."""
-    for statement in body:
-        if isinstance(statement, ast.Import):
-            for alias in statement.names:
-                yield (
-                    (alias.asname or alias.name.split(".")[0]),
-                    (alias.name if alias.asname else alias.name.split(".")[0]),
-                )
-        elif isinstance(statement, ast.ImportFrom):
-            yield from ((alias.asname or alias.name, statement.module or ".") for alias in statement.names)
-        else:
-            for inner in ("body", "orelse", "finalbody"):
-                if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                    part = getattr(statement, inner, [])
-                    yield from _imports(part if isinstance(part, list) else [])
 
 
 def _imported_inside(code: types.CodeType) -> Iterator[str]:

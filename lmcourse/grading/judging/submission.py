@@ -11,16 +11,16 @@ import time
 
 import nbformat
 
-from lmcourse.exercises.records import ExerciseRecord
+from lmcourse.exercises.records import ChapterRecord, ExerciseRecord
 from lmcourse.exercises.verdict import Verdict
 from lmcourse.grading.box.client import Box, Boxes
 from lmcourse.grading.intake.reading import Refused
 from lmcourse.grading.intake.repair import repair
-from lmcourse.grading.judging.asking import Fatal, ask
+from lmcourse.grading.judging.asking import Asked, Fatal
 from lmcourse.grading.judging.assignment import Assignment
 from lmcourse.grading.judging.marked import fill_in, scores_of
 from lmcourse.grading.judging.outputs import safe_outputs
-from lmcourse.grading.judging.running import Run, checks_of, run_cells
+from lmcourse.grading.judging.running import Check, Run, checks_of, hear, run_cells
 from lmcourse.grading.judging.source_policy import Names, source_refusal
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.results import ExerciseResult, Result
@@ -35,45 +35,63 @@ def grade_submission(
         BoxBroken: no box can be made any more.
     """
     started = time.monotonic()
+    # Opened first: it gets ready while the notebook is repaired.
+    box = boxes.open(limits, 1 + len(checks_of(assignment.template.notebook.cells, assignment.visible)))
     try:
         notebook = nbformat.reads(repair(data, assignment.template).text, as_version=4)
     except Refused as error:
+        box.close()
         return Result(student, assignment.name, key, "failed", f"The notebook cannot be read: {error}."), ""
-    names = Names.of(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    run = Run(notebook.cells, checks_of(notebook.cells, assignment.visible), names)
-    _run_and_judge(run, assignment, boxes, limits)
+    run = Run(notebook.cells, checks_of(notebook.cells, assignment.visible))
+    run.against = _against(run, assignment.visible)
+    box = _run_and_judge(run, assignment, boxes, box)
     fill_in(run, assignment.visible)
     scores, max_scores, untrusted = scores_of(run, assignment.template)
+    grade_ids = [run.cells[check.cell].metadata.nbgrader.grade_id for check in run.checks]
+    verdicts = [run.verdicts[check.exercise] for check in run.checks]
     result = Result(
         student, assignment.name, key, "graded",
-        exercises=[ExerciseResult(run.cells[c.cell].metadata.nbgrader.grade_id, *run.verdicts[c.exercise]) for c in run.checks],
+        exercises=[ExerciseResult(name, *verdict) for name, verdict in zip(grade_ids, verdicts, strict=True)],
         scores=scores, max_scores=max_scores, untrusted=untrusted, incidents=list(dict.fromkeys(run.incidents)),
-        seconds=round(time.monotonic() - started, 3), peak_bytes=run.peak_bytes,
+        seconds=round(time.monotonic() - started, 3), peak_bytes=max(run.peak_bytes, box.settled()),
     )  # fmt: skip
     return result, nbformat.writes(notebook, version=4) + "\n"
 
 
-def _run_and_judge(run: Run, assignment: Assignment, boxes: Boxes, limits: Limits) -> None:
-    """Run and judge until every exercise has its verdict, again without what ended the program."""
-    until, last = None, False
-    for attempt in range(limits.replays + len(run.checks) + 1):
-        box = boxes.open(limits, 1 + len(run.checks))
-        until = until or box.until
-        box.until = until
-        last = last or attempt >= limits.replays
+def _against(run: Run, chapter: ChapterRecord) -> dict[str, str | None]:
+    """What the text says against judging each answer, as it stands when its check is reached."""
+    names, read, found = Names(), 0, {}
+    for check in run.checks:
+        for cell in run.cells[read : check.cell]:
+            if cell.cell_type == "code":
+                names.add(cell.source)
+        read = check.cell
+        found[check.exercise] = source_refusal(names, check.exercise, chapter.find(check.exercise).allow)
+    return found
+
+
+def _run_and_judge(run: Run, assignment: Assignment, boxes: Boxes, box: Box) -> Box:
+    """Run and judge until every exercise has its verdict, again without what ended the program. Return the last box."""
+    limits, until = box.limits, time.monotonic() + box.limits.notebook_seconds
+    most = limits.replays + len(run.checks) + 1
+    for attempt in range(most):
         try:
-            done = run_cells(run, assignment.visible, box, give_up=last) and _judge_all(run, assignment, box)
+            last = attempt >= limits.replays
+            ran = run_cells(run, assignment.visible, box, until, give_up=last)
+            box.until = time.monotonic() + limits.judging_seconds
+            done = ran and _judge_all(run, assignment, box)
         finally:
             box.close()
-            run.peak_bytes = max(run.peak_bytes, box.peak_bytes)
-        if done:
+        if done or attempt == most - 1:
             break
-        if time.monotonic() > until:
-            run.incidents.append(f"The notebook was stopped after {limits.notebook_seconds:g} s.")
+        if time.monotonic() > until + limits.judging_seconds:
             break
+        run.peak_bytes = max(run.peak_bytes, box.settled())
+        box = boxes.open(limits, 1 + len(run.checks))
     for check in run.checks:
         exercise = assignment.visible.find(check.exercise)
         run.verdicts.setdefault(check.exercise, (_missing(run, exercise), False))
+    return box
 
 
 def _judge_all(run: Run, assignment: Assignment, box: Box) -> bool:
@@ -84,53 +102,64 @@ def _judge_all(run: Run, assignment: Assignment, box: Box) -> bool:
     """
     for check in run.checks:
         exercise = assignment.visible.find(check.exercise)
-        if exercise.name in run.verdicts or exercise.name in run.right_so_far:
-            continue
-        unjudged = _unjudged(run, exercise)
-        verdict, over = (unjudged, False) if unjudged else _asked(run, exercise, check.channel, box)
-        if verdict.status == "passed":
-            run.right_so_far.add(exercise.name)
-        else:
+        if check.exercise not in run.verdicts and (verdict := _unjudged(run, check, exercise, box)):
             run.verdicts[exercise.name] = verdict, False
-        if over:
-            return False
-    for check in run.checks:
-        if check.exercise in run.verdicts:
-            continue
-        verdict, over = _asked(run, assignment.hidden.find(check.exercise), check.channel, box)
-        run.verdicts[check.exercise] = verdict, verdict.reason is None
-        if over:
-            return False
+    cases = ((assignment.visible, False), (assignment.hidden, True))
+    return all(_judge_cases(run, record, box, hidden=hidden) for record, hidden in cases)
+
+
+def _judge_cases(run: Run, cases: ChapterRecord, box: Box, *, hidden: bool) -> bool:
+    """Judge the visible or the hidden cases of all that may still be right; return False where the box is over before.
+
+    All are asked at the same time. Where that ends the box, nobody can tell whose fault it was: then the notebook is run
+    again and they are asked one by one.
+    """
+    todo = [
+        c
+        for c in run.checks
+        if c.exercise not in run.verdicts and (hidden or c.exercise not in run.right_so_far)
+    ]
+    for group in [[check] for check in todo] if run.one_by_one else [todo]:
+        for asked in [Asked(cases.find(check.exercise), check.channel, box) for check in group]:
+            try:
+                verdict, stays = asked.verdict(), False
+            except Fatal as error:
+                if error.box_is_over and len(group) > 1:
+                    run.one_by_one = True
+                    return False
+                verdict, stays = _stopped(run, asked.exercise, error), error.box_is_over
+            if hidden or verdict.status != "passed":
+                run.verdicts[asked.exercise.name] = verdict, hidden and verdict.reason is None
+            else:
+                run.right_so_far.add(asked.exercise.name)
+            if stays:
+                return False
     return True
 
 
-def _unjudged(run: Run, exercise: ExerciseRecord) -> Verdict | None:
+def _unjudged(run: Run, check: Check, exercise: ExerciseRecord, box: Box) -> Verdict | None:
     """The verdict on what cannot or may not be asked, else None."""
-    found = run.found.get(exercise.name, {})
+    found = hear(run, check, box)
     if found.get("defined") is not True:
         return _missing(run, exercise)
     # The box's word, and the text's: a program may have been made to lie.
-    reason = found.get("refused") or source_refusal(run.names, exercise.name, exercise.allow)
+    reason = found.get("refused") or run.against[exercise.name]
     if reason is None:
         return None
     total = len(exercise.cases)
     return Verdict(exercise.name, "refused", 0, exercise.points, total=total, reason=str(reason)[:500])
 
 
-def _asked(run: Run, exercise: ExerciseRecord, channel: int, box: Box) -> tuple[Verdict, bool]:
-    """Return the verdict, and whether the box is over, so that nothing else in it can be asked."""
-    try:
-        return ask(exercise, channel, box), False
-    except Fatal as error:
-        run.incidents.append(f"{exercise.name} was stopped: {error}.")
-        reason, total = f"It was stopped: {error}.", len(exercise.cases)
-        return Verdict(
-            exercise.name, "failed", 0, exercise.points, total=total, reason=reason
-        ), error.box_is_over
+def _stopped(run: Run, exercise: ExerciseRecord, error: Fatal) -> Verdict:
+    run.incidents.append(f"{exercise.name} was stopped: {error}.")
+    reason, total = f"It was stopped: {error}.", len(exercise.cases)
+    return Verdict(exercise.name, "failed", 0, exercise.points, total=total, reason=reason)
 
 
 def _missing(run: Run, exercise: ExerciseRecord) -> Verdict:
     reason = f"{exercise.name} is not defined when its check is reached."
+    if exercise.name not in run.taken:
+        reason = "Its check was not reached: the notebook had been stopped before."
     for index, cell in enumerate(run.cells):
         if cell.metadata.get("nbgrader", {}).get("grade_id") == exercise.name:
             errors = [
