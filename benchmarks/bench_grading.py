@@ -1,14 +1,16 @@
 """The course's grader beside stock nbgrader, on the same submissions of one chapter, in one run.
 
-    python benchmarks/bench_grading.py [--students 40] [--rounds 1] [--workers 2]
+    python benchmarks/bench_grading.py [--students 40] [--workers 2]
 
-Both are started as an instructor starts them, from the command line, so that start-up is counted, on copies of one folder of
-honest submissions of a practice class. Both ask the visible and the hidden cases of one seed. That they give the same marks is
-asserted. Submissions with an endless loop are left out, since the loop's time limit costs both the same. Memory is
-the peak of what all processes of the command have together (proportional set size).
+Two classes: one in which everybody has the answers of the solution, and the honest part of a practice class, with wrong answers,
+slow right ones and cells that call pip, which cost both graders the same. Submissions with an endless loop are left out. Both
+graders are started as an instructor starts them, from the command line, so that start-up is counted, on copies of one folder.
+Both ask the visible and the hidden cases of one seed. That they give the same marks is asserted. Memory is the
+peak of what all processes of the command have together (proportional set size).
 """
 
 import argparse
+import copy
 import os
 import shutil
 import subprocess
@@ -18,6 +20,7 @@ import threading
 import time
 from pathlib import Path
 
+import nbformat
 from nbgrader.api import Gradebook
 
 from lmcourse.grading.class_folder import ClassFolder
@@ -115,6 +118,21 @@ def honest_class(folder: Path, students: int) -> None:
             shutil.rmtree(path)
 
 
+def class_of_solutions(folder: Path, students: int) -> None:
+    """Fill folder/submitted with the solution's answers, as nbgrader's source has them."""
+    template = Template.load(ROOT / "solutions" / CHAPTER / "exercises.ipynb")
+    answers = {c.metadata.get("nbgrader", {}).get("grade_id"): c.source for c in template.source.cells}
+    for number in range(students):
+        notebook = copy.deepcopy(template.notebook)
+        for cell in notebook.cells:
+            name = cell.metadata.get("nbgrader", {}).get("grade_id")
+            if cell.metadata.get("nbgrader", {}).get("solution"):
+                cell.source = f"{answers[name]}\n# student {number}"
+        path = folder / "submitted" / f"student-{number:02}" / CHAPTER / "exercises.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(notebook, path)
+
+
 def fresh_copy(source: Path, name: str) -> Path:
     folder = source.parent / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -152,35 +170,34 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--students", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="a second line with so many workers")
     options = parser.parse_args()
     # nbgrader starts a program of its environment by name.
     os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    with tempfile.TemporaryDirectory(prefix="bench-grading-") as made:
-        base = Path(made) / "class"
-        base.mkdir()
-        honest_class(base, options.students)
-        run = [str(BIN / "lmcourse"), "grade", "run", CHAPTER, "--course", str(ROOT), "--seed", str(SEED)]
-        times: dict[str, list[tuple[float, int]]] = {}
-        for _ in range(options.rounds):
-            for workers in (1, options.workers):
-                ours = fresh_copy(base, f"ours-{workers}")
-                times.setdefault(f"ours, {workers} worker{'s' * (workers > 1)}", []).append(
-                    timed([*run, "--workers", str(workers)], ours)
-                )
-            stock = fresh_copy(base, "stock")
-            environment = prepare_stock(stock)
-            times.setdefault("stock nbgrader", []).append(
-                timed([str(BIN / "nbgrader"), "autograde", CHAPTER], stock, **environment)
-            )
-            assert marks(ours) == marks(stock), "both must give the same marks"
-    peer, _ = min(times["stock nbgrader"])
-    print(f"{options.students} submissions of {CHAPTER}, start-up included; the same marks from both")
-    for name, rounds in times.items():
-        seconds, memory = min(rounds)
+    for what, fill in (("the solution's answers", class_of_solutions), ("a practice class", honest_class)):
+        with tempfile.TemporaryDirectory(prefix="bench-grading-") as made:
+            base = Path(made) / "class"
+            base.mkdir()
+            fill(base, options.students)
+            print(f"{what}: {options.students} submissions of {CHAPTER}, start-up included", flush=True)
+            compare(base, options.students, options.workers)
+
+
+def compare(base: Path, students: int, workers: int) -> None:
+    run = [str(BIN / "lmcourse"), "grade", "run", CHAPTER, "--course", str(ROOT), "--seed", str(SEED)]
+    stock = fresh_copy(base, "stock")
+    environment = prepare_stock(stock)
+    peer = timed([str(BIN / "nbgrader"), "autograde", CHAPTER], stock, **environment)
+    lines = {"stock nbgrader": peer}
+    for count in dict.fromkeys((1, workers)):
+        ours = fresh_copy(base, f"ours-{count}")
+        lines[f"ours, {count} worker{'s' * (count > 1)}"] = timed([*run, "--workers", str(count)], ours)
+        assert marks(ours) == marks(stock), "both must give the same marks"
+    for name, (seconds, memory) in lines.items():
         print(
-            f"{name:<16} {seconds:7.1f} s  {seconds / options.students:6.3f} s a submission  {peer / seconds:5.1f} x stock's speed  peak {memory / 2**20:5.0f} MiB"
+            f"  {name:<16} {seconds:7.1f} s  {seconds / students:6.3f} s a submission  {peer[0] / seconds:5.1f} x stock's speed  "
+            f"peak {memory / 2**20:5.0f} MiB",
+            flush=True,
         )
 
 

@@ -23,13 +23,12 @@ from lmcourse.grading.box.folders import visible_folders
 from lmcourse.grading.class_folder import ClassFolder
 from lmcourse.grading.files import write_whole
 from lmcourse.grading.isolation import explained, isolation_for
-from lmcourse.grading.judging.assignment import Assignment, load_assignment, seed_of
-from lmcourse.grading.judging.submission import grade_submission
 from lmcourse.grading.limits import Limits
-from lmcourse.grading.results import Result
 
 if TYPE_CHECKING:
     from lmcourse.grading.gradebook.writer import Writer
+    from lmcourse.grading.judging.assignment import Assignment
+    from lmcourse.grading.results import Result
 
 
 def grade_class(
@@ -67,7 +66,8 @@ def grade_class(
     limits = limits or Limits()
     with _executor(workers, scheduler) as executor:
         executor.submit(_start_boxes, isolation, limits)  # they load while we do
-        from lmcourse.grading.gradebook.writer import Writer  # it loads nbgrader
+        from lmcourse.grading.gradebook.writer import Writer
+        from lmcourse.grading.judging.assignment import load_assignment, seed_of
 
         loaded = load_assignment(assignment, course, seed_of(folder, assignment, seed))
         students = folder.students(assignment)
@@ -119,6 +119,8 @@ def _refuse_what_boxes_see(*secrets: Path) -> None:
 
 def _written(writer: Writer, folder: ClassFolder, result: Result, notebook: str) -> Result:
     """Write one result; one that the gradebook does not take has failed, and the others go on."""
+    from lmcourse.grading.results import Result
+
     handed_in = folder.submitted(result.student, result.assignment)
     try:
         writer.write(result, notebook or handed_in.read_text(encoding="utf-8", errors="replace"))
@@ -134,6 +136,8 @@ def _key(loaded: Assignment, limits: Limits, data: bytes) -> str:
 
 def _kept(folder: ClassFolder, assignment: str, student: str, key: str) -> Result | None:
     """The result of an earlier run, where it is still true and its notebook is still there."""
+    from lmcourse.grading.results import Result
+
     path = folder.result(student, assignment)
     if not path.is_file() or not folder.autograded(student, assignment).is_file():
         return None
@@ -173,6 +177,9 @@ def _unpacked(packed: bytes) -> Assignment:
 def _grade(
     packed: bytes, student: str, data: bytes, limits: Limits, isolation: str, key: str
 ) -> tuple[Result, str]:
+    from lmcourse.grading.judging.submission import grade_submission
+    from lmcourse.grading.results import Result
+
     loaded = _unpacked(packed)
     try:
         return grade_submission(student, data, loaded, _start_boxes(isolation, limits), limits, key)

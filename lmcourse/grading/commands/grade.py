@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -73,6 +74,8 @@ def run(
     course: Course = None,
 ) -> None:
     """Grade what is in submitted/, each notebook in a box. Exit code 1 where one could not be graded, 3 without a box."""
+    # Behind nbformat a grammar of web addresses is loaded, which takes longer than all else and which notebooks do not need.
+    sys.modules.setdefault("rfc3987_syntax", None)
     from lmcourse.grading.class_folder import ClassFolder
     from lmcourse.grading.isolation import NoIsolation
     from lmcourse.grading.limits import MIB, Limits
