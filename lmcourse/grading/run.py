@@ -76,18 +76,17 @@ def grade_class(
                 f"nobody has handed in {assignment}: {folder.root / 'submitted'} holds no notebook for it"
             )
         packed = pickle.dumps(loaded)
+        todo, results = {}, {}
+        for student in students:
+            data = folder.submitted(student, assignment).read_bytes()
+            key = _key(loaded, limits, data)
+            old = None if again else _kept(folder, assignment, student, key)
+            if old is None:
+                todo[executor.submit(_grade, packed, student, data, limits, isolation, key)] = student
+            else:
+                results[student] = old
+        # Opened while the first ones are graded: a new gradebook takes seconds.
         with Writer(folder, assignment, loaded.template.source) as writer:
-            todo, results = {}, {}
-            for student in students:
-                data = folder.submitted(student, assignment).read_bytes()
-                old = None if again else _kept(folder, assignment, student, _key(loaded, limits, data))
-                if old is None:
-                    task = executor.submit(
-                        _grade, packed, student, data, limits, isolation, _key(loaded, limits, data)
-                    )
-                    todo[task] = student
-                else:
-                    results[student] = old
             bar = tqdm(total=len(students), initial=len(results), unit="notebook", disable=not progress)
             with bar:
                 for task in as_completed(todo):
