@@ -21,7 +21,6 @@ from lmcourse.grading.reporting.answers import (
 from lmcourse.grading.reporting.lecture import lecture_notes
 from lmcourse.grading.reporting.report import write_report
 from lmcourse.grading.reporting.statistics import Spread, figures_of, separation, spread_of, state_of
-from tests.browser.conftest import axe, axe_source, browser, listen, open_page, overflow, poor_contrast  # noqa: F401
 from tests.conftest import ROOT
 from tests.grading.conftest import ANSWERS, NAME
 from tests.grading.made_class import (
@@ -422,18 +421,3 @@ def test_notebooks_that_cannot_be_read_are_named(tmp_path):
     assert submissions == []
     assert set(unread) == {"ada", "bob", "carl", "dora"}
     assert "Notebooks that could not be read for this report" in words(page_of(folder))
-
-
-# ------------------------------------------------------------------------------------------------- in a browser
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
-def test_page_is_readable_in_a_browser(tmp_path, open_page, axe, overflow, poor_contrast, theme, width):  # noqa: F811
-    folder = plausible_class(tmp_path, 12)
-    for names in (True, False):
-        page = open_page(write_report(folder, NAME, CHAPTER, names=names), theme=theme, width=width)
-        page.evaluate("() => document.querySelectorAll('details').forEach((d) => { d.open = true; })")
-        assert overflow(page) <= 0
-        assert axe(page, "html") == []
-        assert poor_contrast(page, "body") == []
