@@ -87,6 +87,10 @@ def grade_class(
                 results[student] = old
         # Opened while the first ones are graded: a new gradebook takes seconds.
         with Writer(folder, assignment, loaded.template.source) as writer:
+            for student, result in results.items():
+                if not writer.written(result):  # the gradebook is new, or another one
+                    kept = folder.autograded(student, assignment).read_text(encoding="utf-8")
+                    results[student] = _written(writer, folder, result, kept)
             bar = tqdm(total=len(students), initial=len(results), unit="notebook", disable=not progress)
             with bar:
                 for task in as_completed(todo):

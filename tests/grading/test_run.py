@@ -73,6 +73,15 @@ def test_a_class_is_graded_and_a_second_run_changes_nothing(folder):
     assert state(folder) == before
 
 
+def test_a_gradebook_that_is_gone_is_filled_again_without_grading(folder):
+    grade(folder)
+    before, executed = marks(folder), folder.autograded("ada", NAME).read_bytes()
+    (folder.root / "gradebook.db").unlink()
+    grade(folder)
+    assert marks(folder) == before
+    assert folder.autograded("ada", NAME).read_bytes() == executed
+
+
 def test_only_what_has_changed_is_graded_again(folder, answered):
     grade(folder)
     before = state(folder)

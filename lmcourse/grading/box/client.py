@@ -93,7 +93,6 @@ class Boxes:
         )
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         self._queues: dict[int, queue.Queue] = {CONTROL: queue.Queue()}
-        self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, args=(self._out, self._queues), daemon=True)
         self._reader.start()
         self._ready = False

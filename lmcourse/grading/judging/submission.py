@@ -102,7 +102,12 @@ def _judge_all(run: Run, assignment: Assignment, box: Box) -> bool:
     """
     for check in run.checks:
         exercise = assignment.visible.find(check.exercise)
-        if check.exercise not in run.verdicts and (verdict := _unjudged(run, check, exercise, box)):
+        if check.exercise in run.verdicts:
+            continue
+        verdict = _unjudged(run, check, exercise, box)
+        if box.over:  # what was not heard is not missing
+            return False
+        if verdict:
             run.verdicts[exercise.name] = verdict, False
     cases = ((assignment.visible, False), (assignment.hidden, True))
     return all(_judge_cases(run, record, box, hidden=hidden) for record, hidden in cases)
