@@ -42,7 +42,7 @@ def judge(
     course: Course = None,
 ) -> None:
     """Judge a file of attempts with visible and hidden cases: an exercise a row. Exit code 1 where one does not pass."""
-    from lmcourse.authoring.chapter import course_root
+    from lmcourse.authoring.course import course_root
     from lmcourse.authoring.judging import judge_file
 
     try:
@@ -80,7 +80,7 @@ def notebooks(
     course: Course = None,
 ) -> None:
     """Rebuild every generated file: notebooks from their .py sources, student versions, recorded cases."""
-    from lmcourse.authoring.chapter import course_root
+    from lmcourse.authoring.course import course_root
     from lmcourse.authoring.notebooks import build_all
 
     try:
@@ -103,7 +103,8 @@ def hidden(
     course: Course = None,
 ) -> None:
     """Write hidden cases for grading with stock nbgrader; point LMCOURSE_HIDDEN_CASES at the folder."""
-    from lmcourse.authoring.chapter import course_root, load
+    from lmcourse.authoring.chapter import load
+    from lmcourse.authoring.course import course_root
     from lmcourse.exercises.records import to_json
 
     try:

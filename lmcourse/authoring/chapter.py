@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmcourse.authoring.course import chapter_names, course_root
 from lmcourse.authoring.spec import Call, Exercise, Mistake, Written
 from lmcourse.exercises.codec import pack
 from lmcourse.exercises.outcome import call_packed
@@ -75,21 +76,6 @@ def _case(
         marks.append(mark_of(wrong, exercise.compare))
     shown = None if secret else pack(outcome)
     return Case(call.about, packed, shown, mark_of(outcome, exercise.compare), marks)
-
-
-def course_root(start: Path | None = None) -> Path:
-    """Return the folder of the course at or above `start` (default: where the command runs)."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "_config.yml").is_file() and (folder / "solutions").is_dir():
-            return folder
-    raise FileNotFoundError(
-        f"'course' must be a clone of the course (a folder with _config.yml and solutions/), got {here}"
-    )
-
-
-def chapter_names(root: Path) -> list[str]:
-    return sorted(p.parent.name for p in (root / "solutions").glob("*/checks.py"))
 
 
 def load(name: str, root: Path | None = None) -> Chapter:

@@ -20,7 +20,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
-from lmcourse.authoring.chapter import Chapter, chapter_names, load
+from lmcourse.authoring.chapter import Chapter, load
+from lmcourse.authoring.course import chapter_names
 from lmcourse.authoring.release import make_release
 from lmcourse.exercises.records import to_json
 

@@ -7,14 +7,15 @@ run that was killed goes on where it stopped, and a run with nothing new changes
 from __future__ import annotations
 
 import atexit
+import gc
 import hashlib
 import pickle
 import threading
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,10 +65,11 @@ def grade_class(
     if isolation == "namespaces":
         _refuse_what_boxes_see(folder.root, course / "solutions")
     limits = limits or Limits()
-    with _executor(workers, scheduler) as executor:
+    with ThreadPoolExecutor(1) as ahead, _executor(workers, scheduler) as executor:
         executor.submit(_start_boxes, isolation, limits)  # they load while we do
         from lmcourse.grading.gradebook.writer import Writer
         from lmcourse.grading.judging.assignment import load_assignment, seed_of
+        from lmcourse.grading.judging.submission import prepare
 
         loaded = load_assignment(assignment, course, seed_of(folder, assignment, seed))
         students = folder.students(assignment)
@@ -76,13 +78,16 @@ def grade_class(
                 f"nobody has handed in {assignment}: {folder.root / 'submitted'} holds no notebook for it"
             )
         packed = pickle.dumps(loaded)
+        gc.freeze()  # what is loaded stays: collections need not look through it again
         todo, results = {}, {}
         for student in students:
             data = folder.submitted(student, assignment).read_bytes()
             key = _key(loaded, limits, data)
             old = None if again else _kept(folder, assignment, student, key)
             if old is None:
-                todo[executor.submit(_grade, packed, student, data, limits, isolation, key)] = student
+                # With boxes on this machine a notebook is read while those before it run.
+                ready = None if scheduler else ahead.submit(prepare, data, loaded)
+                todo[executor.submit(_grade, packed, student, data, limits, isolation, key, ready)] = student
             else:
                 results[student] = old
         # Opened while the first ones are graded: a new gradebook takes seconds.
@@ -178,14 +183,21 @@ def _unpacked(packed: bytes) -> Assignment:
 
 
 def _grade(
-    packed: bytes, student: str, data: bytes, limits: Limits, isolation: str, key: str
+    packed: bytes,
+    student: str,
+    data: bytes,
+    limits: Limits,
+    isolation: str,
+    key: str,
+    ready: Future | None,
 ) -> tuple[Result, str]:
-    from lmcourse.grading.judging.submission import grade_submission
+    from lmcourse.grading.judging.submission import grade_submission, prepare
     from lmcourse.grading.results import Result
 
     loaded = _unpacked(packed)
+    prepared = ready.result if ready else partial(prepare, data, loaded)
     try:
-        return grade_submission(student, data, loaded, _start_boxes(isolation, limits), limits, key)
+        return grade_submission(student, prepared, loaded, _start_boxes(isolation, limits), limits, key)
     except BoxBroken:
         _own.isolation = None
         raise

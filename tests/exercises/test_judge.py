@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lmcourse.authoring.chapter import chapter_names, load
+from lmcourse.authoring.chapter import load
+from lmcourse.authoring.course import chapter_names
 from lmcourse.authoring.judging import judge_function, judge_namespace
 from lmcourse.exercises.outcome import call_packed
 from lmcourse.exercises.verdict import judge

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from lmcourse.grading.box import container
 from lmcourse.grading.box.client import Box, BoxBroken, BoxEnded, Boxes, TookTooLong
 from lmcourse.grading.box.frames import MAIN
 from lmcourse.grading.judging.assignment import load_assignment
-from lmcourse.grading.judging.submission import grade_submission
+from lmcourse.grading.judging.submission import grade_submission, prepare
 from lmcourse.grading.limits import MIB, Limits
 from tests.conftest import ROOT
 from tests.grading.conftest import ANSWERS, NAME, as_bytes
@@ -102,7 +103,9 @@ def zygote_of(boxes: Boxes) -> int:
 
 def test_right_answers_get_full_marks(boxes, answered):
     assignment = load_assignment(NAME, ROOT, seed=3)
-    result, _ = grade_submission("ada", as_bytes(answered), assignment, boxes, LIMITS, "key")
+    result, _ = grade_submission(
+        "ada", partial(prepare, as_bytes(answered), assignment), assignment, boxes, LIMITS, "key"
+    )
     assert result.points == 20, result
     assert not result.incidents
     assert result.peak_bytes > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import nbformat
 import pytest
@@ -10,7 +11,7 @@ from nbgrader.utils import determine_grade
 
 from lmcourse.grading.box.client import Boxes
 from lmcourse.grading.judging.assignment import load_assignment
-from lmcourse.grading.judging.submission import grade_submission
+from lmcourse.grading.judging.submission import grade_submission, prepare
 from lmcourse.grading.limits import MIB, Limits
 from tests.conftest import ROOT
 from tests.grading.conftest import ANSWERS, NAME, as_bytes, cell_of, grade_id, needs_boxes
@@ -35,7 +36,9 @@ def assignment():
 @pytest.fixture
 def graded(boxes, assignment):
     def grade(notebook: dict, limits: Limits = LIMITS):
-        result, text = grade_submission("ada", as_bytes(notebook), assignment, boxes, limits, "key")
+        result, text = grade_submission(
+            "ada", partial(prepare, as_bytes(notebook), assignment), assignment, boxes, limits, "key"
+        )
         return result, nbformat.reads(text, as_version=4) if text else None
 
     return grade
@@ -228,16 +231,22 @@ def test_a_grade_cell_of_another_kind_is_run_and_said_to_be_untrusted(boxes, ans
     assignment = replace(
         load_assignment(NAME, ROOT, seed=1), template=Template.load(tmp_path / "exercises.ipynb")
     )
-    result, _ = grade_submission("ada", as_bytes(answered), assignment, boxes, LIMITS, "key")
+    result, _ = grade_submission(
+        "ada", partial(prepare, as_bytes(answered), assignment), assignment, boxes, LIMITS, "key"
+    )
     assert (result.points, result.untrusted) == (20, ["check_merge_pair"])
     assert len(result.exercises) == 7
     cell_of(answered, "merge_pair")["source"] = "def merge_pair(*a): return []"
-    result, _ = grade_submission("ada", as_bytes(answered), assignment, boxes, LIMITS, "key")
+    result, _ = grade_submission(
+        "ada", partial(prepare, as_bytes(answered), assignment), assignment, boxes, LIMITS, "key"
+    )
     assert result.points == 18
 
 
 def test_what_is_no_notebook_is_refused_in_words(boxes, assignment):
-    result, text = grade_submission("ada", b"<html>", assignment, boxes, LIMITS, "key")
+    result, text = grade_submission(
+        "ada", partial(prepare, b"<html>", assignment), assignment, boxes, LIMITS, "key"
+    )
     assert (result.status, text, result.scores) == ("failed", "", {})
     assert "cannot be read" in result.why
 

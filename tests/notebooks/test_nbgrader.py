@@ -9,7 +9,8 @@ import sys
 import nbformat
 import pytest
 
-from lmcourse.authoring.chapter import chapter_names, load
+from lmcourse.authoring.chapter import load
+from lmcourse.authoring.course import chapter_names
 from tests.conftest import ROOT
 
 CONFIG = """

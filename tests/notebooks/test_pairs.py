@@ -8,7 +8,8 @@ import re
 import nbformat
 import pytest
 
-from lmcourse.authoring.chapter import chapter_names, load
+from lmcourse.authoring.chapter import load
+from lmcourse.authoring.course import chapter_names
 from lmcourse.authoring.notebooks import execute, notebook_from_source, solution_notebook, write
 from lmcourse.authoring.release import MARKERS, make_release
 from tests.conftest import ROOT

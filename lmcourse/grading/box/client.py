@@ -19,11 +19,11 @@ from lmcourse.grading.box.frames import (
     CONTROL,
     MAIN,
     BrokenMessage,
+    Incoming,
     as_json,
     as_raw,
     frame,
     parsed,
-    read_frame,
     write_all,
 )
 from lmcourse.grading.limits import Limits
@@ -185,26 +185,30 @@ class Boxes:
 
     def _read(self, fd: int, queues: dict[int, queue.Queue]) -> None:
         """In a thread of its own, so that it works where pipes cannot be polled."""
+        incoming = Incoming(2**31 - 1)
         while True:
             try:
-                received = read_frame(fd)
+                data = os.read(fd, 2**20)
             except OSError:
-                received = None
-            if received is None:
+                data = b""
+            if not data:
                 for waiting in list(queues.values()):
                     waiting.put(None)
                 return
-            channel, body = received
-            if channel == CONTROL:
-                message = parsed(body)
-                if message["event"] == "eof":
-                    queues[message["channel"]].put(None)
-                elif message["event"] == "over":
-                    self._over = message
-                    for number, waiting in list(queues.items()):
-                        if number != CONTROL:
-                            waiting.put(None)
-            queues[channel].put(body)
+            for channel, body in incoming.feed(data):
+                self._sort(channel, body, queues)
+
+    def _sort(self, channel: int, body: bytes, queues: dict[int, queue.Queue]) -> None:
+        if channel == CONTROL:
+            message = parsed(body)
+            if message["event"] == "eof":
+                queues[message["channel"]].put(None)
+            elif message["event"] == "over":
+                self._over = message
+                for number, waiting in list(queues.items()):
+                    if number != CONTROL:
+                        waiting.put(None)
+        queues[channel].put(body)
 
 
 class Box:

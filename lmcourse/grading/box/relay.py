@@ -37,8 +37,20 @@ class Channel:
     waiting: bytearray = field(default_factory=bytearray)
 
 
+@dataclass
+class Made:
+    """A box in which nothing of a student has run yet, and our ends of its channels."""
+
+    limits: Limits
+    ends: dict[int, socket.socket]
+    watch: Watch
+
+
 class Relay:
-    """Serves one grader, one box at a time. `forker` is a socket to the process that forks."""
+    """Serves one grader, one box at a time. `forker` is a socket to the process that forks.
+
+    Behind walls of its own the next box gets ready while the one before works.
+    """
 
     def __init__(self, isolation: str, forker: socket.socket) -> None:
         self.isolation, self.forker = isolation, forker
@@ -48,6 +60,7 @@ class Relay:
         self.selector.register(self.input, selectors.EVENT_READ, None)
         self.channels: dict[int, Channel] = {}
         self.watch: Watch | None = None
+        self.next: Made | None = None
         self.number = os.getpid() * 100
         self.clean = True  # nothing of an earlier box is left
         if isolation == "container":
@@ -65,6 +78,7 @@ class Relay:
                     data = os.read(self.input, 2**20)
                     if not data:
                         self._close()
+                        self._drop_next()
                         return
                     for channel, body in self.commands.feed(data):
                         self._obey(channel, body)
@@ -86,23 +100,40 @@ class Relay:
             self.watch.interrupt()
         elif order["do"] == "close":
             peak = self.watch.peak if self.watch else 0
-            self._close()
+            outer = self._kill()
             self._tell(CONTROL, as_json({"event": "closed", "peak": peak, "clean": self.clean}))
+            self._reap(outer)  # takes a while, and nobody needs to wait for it
 
     def _open(self, limits: Limits, count: int) -> None:
         self._close()
+        if self.next and (self.next.limits, len(self.next.ends)) != (limits, count):
+            self._drop_next()
+        made, self.next = self.next or self._make(limits, count), None
+        for number, end in made.ends.items():
+            self.channels[number] = Channel(end, Incoming(limits.message_bytes))
+            self.selector.register(end, selectors.EVENT_READ, number)
+        self.passed, self.limits, self.watch = 0, limits, made.watch
+        self._tell(CONTROL, as_json({"event": "opened"}))
+        if self.isolation == "namespaces":
+            self.next = self._make(limits, count)
+
+    def _make(self, limits: Limits, count: int) -> Made:
         self.number = next(self.users) if self.isolation == "container" else self.number + 1
         pairs = {number: socket.socketpair() for number in range(MAIN, MAIN + count)}
         order = {"limits": asdict(limits), "number": self.number, "channels": list(pairs)}
         outer = self._ask_forker(order, [theirs.fileno() for _, theirs in pairs.values()])["process"]
-        for number, (ours, theirs) in pairs.items():
+        for ours, theirs in pairs.values():
             theirs.close()
             ours.setblocking(False)
-            self.channels[number] = Channel(ours, Incoming(limits.message_bytes))
-            self.selector.register(ours, selectors.EVENT_READ, number)
-        self.passed, self.limits = 0, limits
-        self.watch = self._watch(outer, limits)
-        self._tell(CONTROL, as_json({"event": "opened"}))
+        return Made(limits, {number: ours for number, (ours, _) in pairs.items()}, self._watch(outer, limits))
+
+    def _drop_next(self) -> None:
+        if self.next:
+            self.next.watch.kill()
+            self._reap(self.next.watch.outer)
+            for end in self.next.ends.values():
+                end.close()
+            self.next = None
 
     def _ask_forker(self, order: dict[str, Any], descriptors: Sequence[int] = ()) -> dict[str, Any]:
         socket.send_fds(self.forker, [json.dumps(order).encode()], descriptors)
@@ -139,8 +170,8 @@ class Relay:
             self._end("output", str(error))
             return
         # The number in the frame is the student's word; the one it came by counts.
-        for _, body in frames:
-            self._tell(number, body)
+        if frames:
+            write_all(self.output, b"".join(frame(number, body) for _, body in frames))
 
     def _flush(self, number: int) -> None:
         channel = self.channels[number]
@@ -173,14 +204,23 @@ class Relay:
         self._tell(CONTROL, as_json({"event": "over", "kind": kind, "why": why, "peak": peak}))
 
     def _close(self) -> None:
+        self._reap(self._kill())
+
+    def _kill(self) -> int | None:
+        """End the box and forget it; what is left to do is to reap the process that is returned."""
+        outer = None
         if self.watch:
             self.clean = self.watch.kill() and self.clean
-            self._ask_forker({"reap": self.watch.outer})
-            self.watch = None
+            outer, self.watch = self.watch.outer, None
         for channel in self.channels.values():
             self.selector.unregister(channel.end)
             channel.end.close()
         self.channels.clear()
+        return outer
+
+    def _reap(self, outer: int | None) -> None:
+        if outer is not None:
+            self._ask_forker({"reap": outer})
 
     def _tell(self, channel: int, body: bytes) -> None:
         write_all(self.output, frame(channel, body))

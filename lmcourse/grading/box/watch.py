@@ -34,7 +34,7 @@ class Watch:
         memory = sum(max(0, _resident(pid) - self._common) for pid in processes)
         if memory > self.limits.memory_bytes or now > self._next:
             memory = sum(self._memory(pid) for pid in processes)
-            self._next = now + max(0.1, 10 * (time.monotonic() - now))
+            self._next = now + max(0.25, 10 * (time.monotonic() - now))
         self.peak = max(self.peak, memory)
         if memory > self.limits.memory_bytes:
             limit = self.limits.memory_bytes // 2**20

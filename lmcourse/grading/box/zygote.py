@@ -31,6 +31,8 @@ def main(isolation: str) -> None:
     _load()
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page
+    if sys.platform == "linux":
+        linux.collapse_memory()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -44,7 +44,7 @@ def wrong_use_is_told() -> Iterator[None]:
 
 def known_assignment(assignment: str, course: Path | None) -> Path:
     """Return the clone of the course, which must have this chapter."""
-    from lmcourse.authoring.chapter import chapter_names, course_root
+    from lmcourse.authoring.course import chapter_names, course_root
 
     root = course_root(course)
     if assignment not in chapter_names(root):

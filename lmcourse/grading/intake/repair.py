@@ -142,5 +142,10 @@ def _extra(cell: Cell, ids: set[str]) -> NotebookNode:
 
 
 def _node(kind: str, text: str, cell_id: str) -> NotebookNode:
-    make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-    return make.get(kind, nbformat.v4.new_raw_cell)(text, id=cell_id)
+    """A new cell; nbformat's own makers look through every one, which is done once for the whole notebook."""
+    node = nbformat.from_dict({"cell_type": kind, "id": cell_id, "metadata": {}, "source": text})
+    if kind == "code":
+        node.update(execution_count=None, outputs=[])
+    elif kind != "markdown":
+        node.cell_type = "raw"
+    return node

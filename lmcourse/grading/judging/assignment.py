@@ -30,7 +30,8 @@ def load_assignment(name: str, course: Path, seed: int) -> Assignment:
     Raises:
         ValueError: there is no such chapter, or the cases that students have are not made from its checks.
     """
-    from lmcourse.authoring.chapter import chapter_names, load
+    from lmcourse.authoring.chapter import load
+    from lmcourse.authoring.course import chapter_names
 
     if name not in chapter_names(course):
         known = ", ".join(chapter_names(course))

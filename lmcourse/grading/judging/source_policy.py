@@ -42,7 +42,7 @@ class Names:
             source = source.lstrip().partition("\n")[2]
         try:
             with warnings.catch_warnings(action="ignore"):
-                tree = ast.parse(_transform(source))
+                tree = _parsed(source)
                 flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
                 code = compile(tree, "<cell>", "exec", flags=flags, dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -94,10 +94,13 @@ class Names:
             known.pop(name, None)
 
 
-def _transform(source: str) -> str:
-    from IPython.core.inputtransformer2 import TransformerManager
+def _parsed(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)  # plain Python means the same to IPython
+    except SyntaxError:
+        from IPython.core.inputtransformer2 import TransformerManager
 
-    return TransformerManager().transform_cell(source)
+        return ast.parse(TransformerManager().transform_cell(source))
 
 
 def source_refusal(names: Names, name: str, allow: Sequence[str]) -> str | None:
@@ -130,9 +133,10 @@ def source_refusal(names: Names, name: str, allow: Sequence[str]) -> str | None:
 
 
 def _imported_inside(code: types.CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "IMPORT_NAME":
-            yield instruction.argval or "."
+    if dis.opmap["IMPORT_NAME"] in code.co_code[::2]:  # else there is nothing to look for
+        for instruction in dis.get_instructions(code):
+            if instruction.opname == "IMPORT_NAME":
+                yield instruction.argval or "."
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _imported_inside(constant)

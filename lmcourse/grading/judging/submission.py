@@ -8,8 +8,10 @@ that did it: the notebook is run again without it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import nbformat
+from nbformat import NotebookNode
 
 from lmcourse.exercises.records import ChapterRecord, ExerciseRecord
 from lmcourse.exercises.verdict import Verdict
@@ -26,8 +28,25 @@ from lmcourse.grading.limits import Limits
 from lmcourse.grading.results import ExerciseResult, Result
 
 
+def prepare(data: bytes, assignment: Assignment) -> tuple[NotebookNode, Run]:
+    """Return the notebook to run, repaired, and all that its text says. Nothing in it is executed.
+
+    Raises:
+        Refused: it cannot be read.
+    """
+    notebook = nbformat.reads(repair(data, assignment.template).text, as_version=4)
+    run = Run(notebook.cells, checks_of(notebook.cells, assignment.visible))
+    run.against = _against(run, assignment.visible)
+    return notebook, run
+
+
 def grade_submission(
-    student: str, data: bytes, assignment: Assignment, boxes: Boxes, limits: Limits, key: str
+    student: str,
+    prepared: Callable[[], tuple[NotebookNode, Run]],
+    assignment: Assignment,
+    boxes: Boxes,
+    limits: Limits,
+    key: str,
 ) -> tuple[Result, str]:
     """Return the result and the executed notebook; for what cannot be graded a failed result and "".
 
@@ -35,15 +54,11 @@ def grade_submission(
         BoxBroken: no box can be made any more.
     """
     started = time.monotonic()
-    # Opened first: it gets ready while the notebook is repaired.
-    box = boxes.open(limits, 1 + len(checks_of(assignment.template.notebook.cells, assignment.visible)))
     try:
-        notebook = nbformat.reads(repair(data, assignment.template).text, as_version=4)
+        notebook, run = prepared()
     except Refused as error:
-        box.close()
         return Result(student, assignment.name, key, "failed", f"The notebook cannot be read: {error}."), ""
-    run = Run(notebook.cells, checks_of(notebook.cells, assignment.visible))
-    run.against = _against(run, assignment.visible)
+    box = boxes.open(limits, 1 + len(run.checks))
     box = _run_and_judge(run, assignment, boxes, box)
     fill_in(run, assignment.visible)
     scores, max_scores, untrusted = scores_of(run, assignment.template)
