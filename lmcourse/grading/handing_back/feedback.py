@@ -174,7 +174,7 @@ def _points(number: float) -> str:
 
 def _in_words(shown: Verdict, hidden: bool) -> str:
     if shown.status == "passed":
-        return f"All {shown.total} cases pass."
+        return f"All {shown.total} cases pass." if shown.total > 1 else "It is what was asked for."
     if shown.status == "failed" and not hidden:
         return f"{shown.passed} of {shown.total} cases pass. This is the first that does not:"
     if shown.status == "not started":
