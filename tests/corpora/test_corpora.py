@@ -2,12 +2,14 @@
 
 import hashlib
 import http.server
+import importlib
 import threading
 import unicodedata
+import zipfile
 
 import pytest
 
-from lmcourse.corpora import fetch, osier_bay, osier_bay_names, stdlib_docstrings
+from lmcourse.corpora import fetch, osier_bay, osier_bay_names, stdlib_docstrings, text8
 
 
 def test_the_collection_is_large_and_varied():
@@ -92,3 +94,19 @@ def test_without_a_network_the_error_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("LMCOURSE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ConnectionError, match=r"cannot be reached.*put the file as text\.txt into"):
         fetch("http://127.0.0.1:9/text.txt", "0" * 64, progress=False)
+
+
+def test_text8_is_read_from_its_zip_as_words(server, tmp_path, monkeypatch):
+    module = importlib.import_module("lmcourse.corpora.text8")
+    with zipfile.ZipFile(tmp_path / "web" / "text8.zip", "w") as archive:
+        archive.writestr("text8", " anarchism originated as a term")
+    sha = hashlib.sha256((tmp_path / "web" / "text8.zip").read_bytes()).hexdigest()
+    monkeypatch.setenv("LMCOURSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "URL", server.rsplit("/", 1)[0] + "/text8.zip")
+    with pytest.raises(ValueError, match="expected checksum"):
+        text8(progress=False)
+    monkeypatch.setattr(module, "SHA256", sha)
+    assert text8(progress=False) == ["anarchism", "originated", "as", "a", "term"]
+    assert text8(2, progress=False) == ["anarchism", "originated"]
+    with pytest.raises(ValueError, match="'max_words' must be positive or None, got 0"):
+        text8(0)
