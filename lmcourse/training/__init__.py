@@ -1,0 +1,19 @@
+"""The floor under all chapters: one training loop, and the batches that it reads."""
+
+from lmcourse.training.config import TrainConfig, learning_rate
+from lmcourse.training.data import Rows, batches_by_length, batches_of_rows, best_device, seed_everything
+from lmcourse.training.history import History
+from lmcourse.training.loop import next_token_loss, train
+
+__all__ = [
+    "History",
+    "Rows",
+    "TrainConfig",
+    "batches_by_length",
+    "batches_of_rows",
+    "best_device",
+    "learning_rate",
+    "next_token_loss",
+    "seed_everything",
+    "train",
+]
