@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 from lmcourse.figures.plots import label_lines
 
@@ -41,6 +42,8 @@ def curves(
         ax.set_xscale("log")
         ax.set_xticks(x, [f"{value:,g}" for value in x])
         ax.minorticks_off()
+    elif all(value == int(value) for value in x):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if y_from is not None:
         ax.set_ylim(bottom=y_from)
