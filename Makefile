@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 VENV ?= .venv
 PYTHON ?= python3
+CHAPTER ?= 01_tokens
 BIN := $(VENV)/bin
 BOOK := build/book/_build/html/index.html
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
@@ -29,17 +30,19 @@ format: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format --quiet .
 
 bench: $(VENV)/.dev ## speed beside the peers, as ratios in one run
+	$(BIN)/python benchmarks/bench_corpora.py
 	$(BIN)/python benchmarks/bench_tokens.py
+	$(BIN)/python benchmarks/bench_embeddings.py
 	$(BIN)/python benchmarks/bench_grading.py
 
-class: $(VENV)/.dev ## invent a class of 40, grade it, open the report
+class: $(VENV)/.dev ## invent a class of 40, grade it, open the report (another chapter: CHAPTER=02_embeddings)
 	rm -rf build/class
-	$(BIN)/lmcourse grade practice build/class/lms
-	$(BIN)/lmcourse grade collect build/class/lms/submissions.zip --assignment 01_tokens --to build/class || [ $$? -eq 1 ]
-	$(BIN)/lmcourse grade run 01_tokens --to build/class --workers 2
-	$(BIN)/lmcourse grade feedback 01_tokens --to build/class
-	$(BIN)/lmcourse grade export 01_tokens --to build/class --lms canvas --template build/class/lms/gradebook.csv
-	$(BIN)/lmcourse grade report 01_tokens --to build/class --open
+	$(BIN)/lmcourse grade practice build/class/lms --assignment $(CHAPTER)
+	$(BIN)/lmcourse grade collect build/class/lms/submissions.zip --assignment $(CHAPTER) --to build/class || [ $$? -eq 1 ]
+	$(BIN)/lmcourse grade run $(CHAPTER) --to build/class --workers 2
+	$(BIN)/lmcourse grade feedback $(CHAPTER) --to build/class
+	$(BIN)/lmcourse grade export $(CHAPTER) --to build/class --lms canvas --template build/class/lms/gradebook.csv
+	$(BIN)/lmcourse grade report $(CHAPTER) --to build/class --open
 
 clean: ## remove what was built, the environment too
 	rm -rf build $(VENV)

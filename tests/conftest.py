@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook(["lmcourse.tokens"], "beartype.beartype")
+CHECKED = ["lmcourse.training", "lmcourse.sequences", "lmcourse.tokens", "lmcourse.embeddings"]
+install_import_hook(CHECKED, "beartype.beartype")
 
 ROOT = Path(__file__).resolve().parent.parent
 

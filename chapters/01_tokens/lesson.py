@@ -501,6 +501,7 @@ vocab_tradeoff(rows, d_model=64, n_blocks=2)
 
 # %% tags=["gpu", "nbval-ignore-output"]
 import torch
+
 from lmcourse.tokens import cost
 
 device = "cuda" if torch.cuda.is_available() else "cpu"

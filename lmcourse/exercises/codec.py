@@ -141,7 +141,8 @@ def _tensor_to_tree(tensor: torch.Tensor, buffers: list[bytes], where: str) -> d
         raise CodecError(
             f"{where} is a tensor of {tensor.dtype} ({tensor.layout}); expected a dense tensor of {', '.join(_DTYPES)}"
         )
-    plain = tensor.detach().cpu().contiguous()
+    # A copy, for a tensor of one element may count as contiguous with any stride.
+    plain = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
     # bfloat16 has no NumPy type, so the bytes are read through a view as uint8.
     raw = plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
     buffers.append(raw)

@@ -105,9 +105,14 @@ def headline(v: Verdict) -> str:
     'merge_pair: right, all 12 cases pass, 2 of 2 points'
     """
     if v.status == "passed":
-        return f"{v.name}: right, all {v.total} cases pass, {v.points} of {v.max_points} points"
+        cases = f", all {v.total} cases pass" if v.total > 1 else ""
+        return f"{v.name}: right{cases}, {v.points} of {v.max_points} {_points(v.max_points)}"
     if v.status == "failed":
         return f"{v.name}: not yet, {v.passed} of {v.total} cases pass"
     if v.status == "refused":
         return f"{v.name}: not judged"
-    return f"{v.name}: {v.status}, {v.max_points} points to win"
+    return f"{v.name}: {v.status}, {v.max_points} {_points(v.max_points)} to win"
+
+
+def _points(number: int) -> str:
+    return "point" if number == 1 else "points"

@@ -17,8 +17,12 @@ from lmcourse.exercises.compare import close
 
 def merge_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("two places", [1, 2, 3, 1, 2], (1, 2), 9)
-    yield Call("a run of three: the middle one is used up", [7, 7, 7], (7, 7), 8)
-    yield Call("three times the pair, side by side", [1, 2, 1, 2, 1, 2], (1, 2), 9)
+    yield Call(
+        "a run of three: the middle one is used up", [7, 7, 7], (7, 7), 8
+    )
+    yield Call(
+        "three times the pair, side by side", [1, 2, 1, 2, 1, 2], (1, 2), 9
+    )
     yield Call("a run of four", [7, 7, 7, 7], (7, 7), 8)
     yield Call("ids of two digits", [11, 2, 1, 21], (1, 2), 9)
     yield Call("nothing to merge", [1, 2, 3], (3, 1), 9)
@@ -26,15 +30,27 @@ def merge_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("one token alone", [1], (1, 1), 9)
     yield Call("the pair at the very end", [4, 1, 2], (1, 2), 9)
     yield Call("the other way round is another pair", [2, 1, 2, 1], (1, 2), 9)
-    yield Call("the new id may meet its own pair: no second round", [1, 1, 2, 2], (1, 2), 1)
+    yield Call(
+        "the new id may meet its own pair: no second round",
+        [1, 1, 2, 2],
+        (1, 2),
+        1,
+    )
     while True:
         known = rng.sample([0, 1, 2, 11, 12, 21, 256], k=rng.randrange(2, 4))
         ids = rng.choices(known, k=rng.randrange(0, 25))
-        yield Call("a random list", ids, (rng.choice(known), rng.choice(known)), 300)
+        yield Call(
+            "a random list", ids, (rng.choice(known), rng.choice(known)), 300
+        )
 
 
 merge_pair = Exercise(
-    "merge_pair", title="Merge one pair", points=2, minutes=5, cases=merge_cases, visible=16
+    "merge_pair",
+    title="Merge one pair",
+    points=2,
+    minutes=5,
+    cases=merge_cases,
+    visible=16,
 )
 
 
@@ -80,7 +96,9 @@ def merge_first_only(ids, pair, new_id):
     return list(ids)
 
 
-@merge_pair.mistake("You read from right to left. In 'aaa' the first two are merged, not the last two.")
+@merge_pair.mistake(
+    "You read from right to left. In 'aaa' the first two are merged, not the last two."
+)
 def merge_from_right(ids, pair, new_id):
     merged, i = [], len(ids) - 1
     while i >= 0:
@@ -111,7 +129,11 @@ def merge_unordered(ids, pair, new_id):
 )
 def merge_until_none(ids, pair, new_id):
     shorter = merge_first_only(ids, pair, new_id)
-    return shorter if len(shorter) == len(ids) else merge_until_none(shorter, pair, new_id)
+    return (
+        shorter
+        if len(shorter) == len(ids)
+        else merge_until_none(shorter, pair, new_id)
+    )
 
 
 @merge_pair.mistake(
@@ -156,13 +178,17 @@ def merge_list_against_tuple(ids, pair, new_id):
     return out
 
 
-@merge_pair.mistake("As text, the pair '1 2' is also found inside '11 2'. Compare the numbers themselves.")
+@merge_pair.mistake(
+    "As text, the pair '1 2' is also found inside '11 2'. Compare the numbers themselves."
+)
 def merge_as_text(ids, pair, new_id):
     text = " ".join(map(str, ids)).replace(f"{pair[0]} {pair[1]}", str(new_id))
     return [int(word) for word in text.split()]
 
 
-@merge_pair.mistake("The last token has no neighbour: ask whether ids[i + 1] exists before you look at it.")
+@merge_pair.mistake(
+    "The last token has no neighbour: ask whether ids[i + 1] exists before you look at it."
+)
 def merge_looks_past_the_end(ids, pair, new_id):
     out, i = [], 0
     while i < len(ids):
@@ -175,7 +201,9 @@ def merge_looks_past_the_end(ids, pair, new_id):
     return out
 
 
-@merge_pair.mistake("The last token has no neighbour: ask whether ids[i + 1] exists before you look at it.")
+@merge_pair.mistake(
+    "The last token has no neighbour: ask whether ids[i + 1] exists before you look at it."
+)
 def merge_looks_past_the_end_with_and(ids, pair, new_id):
     """`and` looks at the second token only where the first fits, so this fails in fewer cases."""
     out, i = [], 0
@@ -236,7 +264,12 @@ def predict_cases(rng: random.Random) -> Iterator[Call]:
 
 
 predict_merges = Exercise(
-    "predict_merges", title="Predict the merges", points=2, minutes=10, cases=predict_cases, secret=True
+    "predict_merges",
+    title="Predict the merges",
+    points=2,
+    minutes=10,
+    cases=predict_cases,
+    secret=True,
 )
 
 
@@ -296,7 +329,9 @@ def predict_by_types_and_recount():
     return [("e", "a"), ("s", "ea"), ("sea", "t")]
 
 
-@predict_merges.mistake("Right first two. For the third, count again: which word has 'ea' as a token still?")
+@predict_merges.mistake(
+    "Right first two. For the third, count again: which word has 'ea' as a token still?"
+)
 def predict_longest():
     return [("e", "a"), ("ea", "t"), ("s", "eat")]
 
@@ -315,7 +350,9 @@ def predict_start_before_end():
     return [("e", "a"), ("s", "ea"), ("t", "ea")]
 
 
-@predict_merges.mistake("The merges are right but their order is not: the most frequent pair comes first.")
+@predict_merges.mistake(
+    "The merges are right but their order is not: the most frequent pair comes first."
+)
 def predict_other_order():
     return [("e", "a"), ("t", "ea"), ("ea", "t")]
 
@@ -327,17 +364,23 @@ def predict_used_before_made():
     return [("ea", "t"), ("e", "a"), ("t", "ea")]
 
 
-@predict_merges.mistake("Right merges; write them as a list of tuples, one tuple a pair.")
+@predict_merges.mistake(
+    "Right merges; write them as a list of tuples, one tuple a pair."
+)
 def predict_lists():
     return [["e", "a"], ["ea", "t"], ["t", "ea"]]
 
 
-@predict_merges.mistake("Right merges; write them as a list of tuples, one tuple a pair.")
+@predict_merges.mistake(
+    "Right merges; write them as a list of tuples, one tuple a pair."
+)
 def predict_tuple():
     return (("e", "a"), ("ea", "t"), ("t", "ea"))
 
 
-@predict_merges.mistake("Right merges; write them as a list of tuples, one tuple a pair.")
+@predict_merges.mistake(
+    "Right merges; write them as a list of tuples, one tuple a pair."
+)
 def predict_spaced():
     return ["e a", "ea t", "t ea"]
 
@@ -432,19 +475,41 @@ def bpe_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("an empty word", "", low)
     yield Call("no merge applies", "xyz", low)
     yield Call("no merges at all", "low", [])
-    yield Call("the earliest merge stands further right", "abc", [("b", "c"), ("a", "b")])
-    yield Call("a pair in two places goes first where it stands further left", "aaa", [("a", "a")])
+    yield Call(
+        "the earliest merge stands further right",
+        "abc",
+        [("b", "c"), ("a", "b")],
+    )
+    yield Call(
+        "a pair in two places goes first where it stands further left",
+        "aaa",
+        [("a", "a")],
+    )
     yield Call("a run of one letter", "aaaaa", [("a", "a"), ("aa", "aa")])
     yield Call(
-        "the longest known token is not reached by the merges", "abcd", [("b", "c"), ("a", "b"), ("ab", "cd")]
+        "the longest known token is not reached by the merges",
+        "abcd",
+        [("b", "c"), ("a", "b"), ("ab", "cd")],
     )
     yield Call("twice the same pair", "erer", low)
-    yield Call("both times before the next merge", "abxab", [("a", "b"), ("x", "a")])
-    yield Call("another pair spells the same", "abc", [("b", "c"), ("a", "b"), ("ab", "c")])
-    yield Call("a token that ends like the pair", "xab", [("x", "a"), ("a", "b")])
-    yield Call("a chain from the right", "abcd", [("c", "d"), ("b", "cd"), ("a", "b")])
     yield Call(
-        "an early merge spoils a later one", "nnen", [("n", "e"), ("n", "n"), ("e", "n"), ("nn", "en")]
+        "both times before the next merge", "abxab", [("a", "b"), ("x", "a")]
+    )
+    yield Call(
+        "another pair spells the same",
+        "abc",
+        [("b", "c"), ("a", "b"), ("ab", "c")],
+    )
+    yield Call(
+        "a token that ends like the pair", "xab", [("x", "a"), ("a", "b")]
+    )
+    yield Call(
+        "a chain from the right", "abcd", [("c", "d"), ("b", "cd"), ("a", "b")]
+    )
+    yield Call(
+        "an early merge spoils a later one",
+        "nnen",
+        [("n", "e"), ("n", "n"), ("e", "n"), ("nn", "en")],
     )
     while True:
         merges = list(some_merges(rng.randrange(40), rng.randrange(1, 25)))
@@ -457,7 +522,12 @@ def bpe_cases(rng: random.Random) -> Iterator[Call]:
 
 
 bpe_encode = Exercise(
-    "bpe_encode", title="Encode with merges", points=3, minutes=20, cases=bpe_cases, visible=26
+    "bpe_encode",
+    title="Encode with merges",
+    points=3,
+    minutes=20,
+    cases=bpe_cases,
+    visible=26,
 )
 
 
@@ -481,7 +551,14 @@ def bpe_leftmost(word, merges):
 def bpe_longest_match(word, merges):
     vocab, tokens, start = {"".join(pair) for pair in merges}, [], 0
     while start < len(word):
-        end = next((e for e in range(len(word), start + 1, -1) if word[start:e] in vocab), start + 1)
+        end = next(
+            (
+                e
+                for e in range(len(word), start + 1, -1)
+                if word[start:e] in vocab
+            ),
+            start + 1,
+        )
         tokens.append(word[start:end])
         start = end
     return tokens
@@ -511,7 +588,9 @@ def bpe_latest_first(word, merges):
         tokens = merge_by_iterator(tokens, best, "".join(best))
 
 
-@bpe_encode.mistake("You return one joined token where merging stopped: a word may stay in several pieces.")
+@bpe_encode.mistake(
+    "You return one joined token where merging stopped: a word may stay in several pieces."
+)
 def bpe_whole_word(word, merges):
     return [word] if word else []
 
@@ -544,9 +623,14 @@ def bpe_one_place_a_sweep(word, merges):
     return tokens
 
 
-@bpe_encode.mistake("A merge is a pair: (a, bc) is not (ab, c), though both spell abc.")
+@bpe_encode.mistake(
+    "A merge is a pair: (a, bc) is not (ab, c), though both spell abc."
+)
 def bpe_by_joined(word, merges):
-    rank, tokens = {"".join(pair): i for i, pair in reversed(list(enumerate(merges)))}, list(word)
+    rank, tokens = (
+        {"".join(pair): i for i, pair in reversed(list(enumerate(merges)))},
+        list(word),
+    )
     while True:
         found = [
             (rank[a + b], i)
@@ -576,7 +660,9 @@ def bpe_rightmost(word, merges):
     rank, tokens = {pair: i for i, pair in enumerate(merges)}, list(word)
     while True:
         pairs = zip(tokens, tokens[1:], strict=False)
-        found = [(rank[pair], -i) for i, pair in enumerate(pairs) if pair in rank]
+        found = [
+            (rank[pair], -i) for i, pair in enumerate(pairs) if pair in rank
+        ]
         if not found:
             return tokens
         i = -min(found)[1]
@@ -587,12 +673,18 @@ def bpe_rightmost(word, merges):
     "You ask only the neighbours whether a merge is early enough. Look through the whole word for the earliest, merge it, look again."
 )
 def bpe_asks_neighbours(word, merges):
-    rank, tokens, before = {pair: i for i, pair in enumerate(merges)}, list(word), None
+    rank, tokens, before = (
+        {pair: i for i, pair in enumerate(merges)},
+        list(word),
+        None,
+    )
     while tokens != before:
         before, i = list(tokens), 0
         while i < len(tokens) - 1:
             here = rank.get((tokens[i], tokens[i + 1]))
-            if here is not None and here <= rank.get(tuple(tokens[i + 1 : i + 3]), here):
+            if here is not None and here <= rank.get(
+                tuple(tokens[i + 1 : i + 3]), here
+            ):
                 tokens[i : i + 2] = [tokens[i] + tokens[i + 1]]
             i += 1
     return tokens
@@ -604,7 +696,11 @@ def bpe_asks_neighbours(word, merges):
 def bpe_most_frequent(word, merges):
     tokens = list(word)
     while True:
-        found = [pair for pair in zip(tokens, tokens[1:], strict=False) if pair in merges]
+        found = [
+            pair
+            for pair in zip(tokens, tokens[1:], strict=False)
+            if pair in merges
+        ]
         if not found:
             return tokens
         best = max(found, key=found.count)
@@ -617,7 +713,11 @@ def bpe_most_frequent(word, merges):
 def bpe_rank_0_is_false(word, merges):
     rank, tokens = {pair: i for i, pair in enumerate(merges)}, list(word)
     while True:
-        found = [pair for pair in zip(tokens, tokens[1:], strict=False) if rank.get(pair)]
+        found = [
+            pair
+            for pair in zip(tokens, tokens[1:], strict=False)
+            if rank.get(pair)
+        ]
         if not found:
             return tokens
         best = min(found, key=rank.get)
@@ -663,7 +763,9 @@ def bpe_range_over_shrinking_with_and(word, merges):
     return tokens
 
 
-@bpe_encode.mistake("With fewer than two tokens there are no pairs, and min() of nothing fails: stop there.")
+@bpe_encode.mistake(
+    "With fewer than two tokens there are no pairs, and min() of nothing fails: stop there."
+)
 def bpe_min_of_nothing(word, merges):
     rank, tokens = {pair: i for i, pair in enumerate(merges)}, list(word)
     while True:
@@ -703,12 +805,16 @@ def bpe_by_passes(word, merges):
 def bpe_recursive(word, merges):
     def reduce(tokens):
         found = [
-            (merges.index(p), i) for i, p in enumerate(zip(tokens, tokens[1:], strict=False)) if p in merges
+            (merges.index(p), i)
+            for i, p in enumerate(zip(tokens, tokens[1:], strict=False))
+            if p in merges
         ]
         if not found:
             return tokens
         _, i = min(found)
-        return reduce([*tokens[:i], tokens[i] + tokens[i + 1], *tokens[i + 2 :]])
+        return reduce(
+            [*tokens[:i], tokens[i] + tokens[i + 1], *tokens[i + 2 :]]
+        )
 
     return reduce(list(word))
 
@@ -722,25 +828,51 @@ def cut_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("a word that cannot be cut to its end", "unzip", vocab)
     yield Call("an empty word", "", vocab)
     yield Call("the whole word is a piece", "able", vocab)
-    yield Call("a piece for the start is not a piece for the middle", "unun", vocab)
+    yield Call(
+        "a piece for the start is not a piece for the middle", "unun", vocab
+    )
     yield Call("a continuation cannot start a word", "sb", vocab)
-    yield Call("greedy runs into a wall, and does not turn back", "abcd", {"abc", "ab", "##cd", "a"})
-    yield Call("longest first", "banana", {"b", "ba", "##na", "##nana", "##n", "##a"})
+    yield Call(
+        "greedy runs into a wall, and does not turn back",
+        "abcd",
+        {"abc", "ab", "##cd", "a"},
+    )
+    yield Call(
+        "longest first", "banana", {"b", "ba", "##na", "##nana", "##n", "##a"}
+    )
     yield Call("another unknown token", "xyz", {"x", "##y"}, "<unk>")
-    yield Call("the unknown part is in the middle", "ab?cd", {"ab", "##cd", "a"})
+    yield Call(
+        "the unknown part is in the middle", "ab?cd", {"ab", "##cd", "a"}
+    )
     while True:
         letters = "abc"
-        starts = {"".join(rng.choices(letters, k=rng.randrange(1, 4))) for _ in range(5)} | {"a", "b"}
-        inner = {"##" + "".join(rng.choices(letters, k=rng.randrange(1, 4))) for _ in range(5)} | {
+        starts = {
+            "".join(rng.choices(letters, k=rng.randrange(1, 4)))
+            for _ in range(5)
+        } | {"a", "b"}
+        inner = {
+            "##" + "".join(rng.choices(letters, k=rng.randrange(1, 4)))
+            for _ in range(5)
+        } | {
             "##a",
             "##b",
         }
         word = "".join(rng.choices(letters, k=rng.randrange(1, 10)))
-        yield Call("a random vocabulary", word, starts | inner, rng.choice(["[UNK]", "<unk>"]))
+        yield Call(
+            "a random vocabulary",
+            word,
+            starts | inner,
+            rng.choice(["[UNK]", "<unk>"]),
+        )
 
 
 cut_word = Exercise(
-    "cut_word", title="Repair the WordPiece cutter", points=2, minutes=15, cases=cut_cases, visible=16
+    "cut_word",
+    title="Repair the WordPiece cutter",
+    points=2,
+    minutes=15,
+    cases=cut_cases,
+    visible=16,
 )
 
 
@@ -769,7 +901,10 @@ def cut_without_marks(word, vocab, unk="[UNK]"):
     "The piece is looked up with ## but returned without: put what you found in the vocabulary into the result."
 )
 def cut_returns_bare(word, vocab, unk="[UNK]"):
-    return [piece.removeprefix("##") for piece in _cut(word, vocab, unk, mark=True, whole=True)]
+    return [
+        piece.removeprefix("##")
+        for piece in _cut(word, vocab, unk, mark=True, whole=True)
+    ]
 
 
 @cut_word.mistake(
@@ -805,7 +940,9 @@ def cut_backtracks(word, vocab, unk="[UNK]"):
     return [unk] if found is None else found
 
 
-@cut_word.mistake("You take the shortest piece that fits. Try the longest first.")
+@cut_word.mistake(
+    "You take the shortest piece that fits. Try the longest first."
+)
 def cut_shortest(word, vocab, unk="[UNK]"):
     pieces, start = [], 0
     while start < len(word):
@@ -825,14 +962,27 @@ def cut_shortest(word, vocab, unk="[UNK]"):
 )
 def cut_marks_afterwards(word, vocab, unk="[UNK]"):
     pieces = _cut(word, vocab, unk, mark=False, whole=True)
-    return pieces if pieces == [unk] else [("##" if i else "") + piece for i, piece in enumerate(pieces)]
+    return (
+        pieces
+        if pieces == [unk]
+        else [("##" if i else "") + piece for i, piece in enumerate(pieces)]
+    )
 
 
-@cut_word.mistake("The first piece of a word carries no ##: only the pieces that continue it do.")
+@cut_word.mistake(
+    "The first piece of a word carries no ##: only the pieces that continue it do."
+)
 def cut_marks_the_first(word, vocab, unk="[UNK]"):
     pieces, start = [], 0
     while start < len(word):
-        end = next((e for e in range(len(word), start, -1) if "##" + word[start:e] in vocab), None)
+        end = next(
+            (
+                e
+                for e in range(len(word), start, -1)
+                if "##" + word[start:e] in vocab
+            ),
+            None,
+        )
         if end is None:
             return [unk]
         pieces.append("##" + word[start:end])
@@ -840,12 +990,16 @@ def cut_marks_the_first(word, vocab, unk="[UNK]"):
     return pieces
 
 
-@cut_word.mistake("An empty word is not an unknown one: it has no pieces, so return an empty list.")
+@cut_word.mistake(
+    "An empty word is not an unknown one: it has no pieces, so return an empty list."
+)
 def cut_empty_is_unknown(word, vocab, unk="[UNK]"):
     return _cut(word, vocab, unk, mark=True, whole=True) or [unk]
 
 
-@cut_word.mistake("The unknown token is an argument: return `unk`, not always '[UNK]'.")
+@cut_word.mistake(
+    "The unknown token is an argument: return `unk`, not always '[UNK]'."
+)
 def cut_fixed_unknown(word, vocab, unk="[UNK]"):
     return _cut(word, vocab, "[UNK]", mark=True, whole=True)
 
@@ -892,7 +1046,10 @@ def cut_by_recursion(word, vocab, unk="[UNK]"):
     def tail(rest, prefix):
         if not rest:
             return []
-        best = max((n for n in range(1, len(rest) + 1) if prefix + rest[:n] in vocab), default=0)
+        best = max(
+            (n for n in range(1, len(rest) + 1) if prefix + rest[:n] in vocab),
+            default=0,
+        )
         if best == 0:
             raise LookupError(rest)
         return [prefix + rest[:best], *tail(rest[best:], "##")]
@@ -924,25 +1081,48 @@ TEXTS = [
 
 
 def _split(data: bytes, rng: random.Random) -> list[bytes]:
-    cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(0, 8)))
-    return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+    cuts = sorted(
+        rng.randrange(len(data) + 1) for _ in range(rng.randrange(0, 8))
+    )
+    return [
+        data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)
+    ]
 
 
 def stream_cases(rng: random.Random) -> Iterator[Call]:
-    yield Call("a two-byte character in two tokens", [b"caf", b"\xc3", b"\xa9!"])
+    yield Call(
+        "a two-byte character in two tokens", [b"caf", b"\xc3", b"\xa9!"]
+    )
     yield Call("the stream ends inside a character", [b"ok\xf0\x9f"])
     yield Call("no tokens", [])
     yield Call("plain text comes at once", [b"tide", b" ", b"table"])
     yield Call("four bytes, one at a time", [bytes([b]) for b in "😀".encode()])
-    yield Call("text before the cut is not held back", [b"abc\xe6\x97", b"\xa5"])
+    yield Call(
+        "text before the cut is not held back", [b"abc\xe6\x97", b"\xa5"]
+    )
     yield Call("an empty token", [b"a", b"", b"b"])
-    yield Call("a token ends one character and begins the next", [b"\xc3", b"\xa9\xc3", b"\xa8"])
-    yield Call("three bytes after a whole character of three", ["日".encode() + b"\xe6\x9c", b"\xac"])
+    yield Call(
+        "a token ends one character and begins the next",
+        [b"\xc3", b"\xa9\xc3", b"\xa8"],
+    )
+    yield Call(
+        "three bytes after a whole character of three",
+        ["日".encode() + b"\xe6\x9c", b"\xac"],
+    )
     yield Call("whole characters of each length", ["aé日😀".encode()])
-    yield Call("two characters in one token", ["éé".encode(), b"\xf0\x9f\x98", b"\x80x"])
+    yield Call(
+        "two characters in one token",
+        ["éé".encode(), b"\xf0\x9f\x98", b"\x80x"],
+    )
     yield Call("the text itself holds a \ufffd", [b"\xef\xbf\xbd", b"a"])
-    yield Call("whole characters that are not ASCII", ["日".encode(), "本".encode(), b"!"])
-    yield Call("the stream ends inside a character, after whole ones", [b"a", "é".encode(), b"b\xe6\x97"])
+    yield Call(
+        "whole characters that are not ASCII",
+        ["日".encode(), "本".encode(), b"!"],
+    )
+    yield Call(
+        "the stream ends inside a character, after whole ones",
+        [b"a", "é".encode(), b"b\xe6\x97"],
+    )
     while True:
         data = "".join(rng.choices(TEXTS, k=rng.randrange(1, 4))).encode()
         if rng.random() < 0.25:
@@ -1101,7 +1281,9 @@ def stream_forgets_rest(tokens):
             yield whole.decode()
 
 
-@decode_stream.mistake("You yield an empty text when nothing has become complete. Yield nothing then.")
+@decode_stream.mistake(
+    "You yield an empty text when nothing has become complete. Yield nothing then."
+)
 def stream_yields_empty(tokens):
     waiting = b""
     for token in tokens:
@@ -1112,7 +1294,9 @@ def stream_yields_empty(tokens):
         yield "\ufffd"
 
 
-@decode_stream.mistake("The unfinished character at the end gives one \ufffd, not one for each of its bytes.")
+@decode_stream.mistake(
+    "The unfinished character at the end gives one \ufffd, not one for each of its bytes."
+)
 def stream_one_mark_a_byte_apart(tokens):
     for text in stream_one_mark_a_byte(tokens):
         if text.strip("\ufffd"):
@@ -1151,7 +1335,9 @@ def stream_counts_characters(tokens):
         yield "\ufffd"
 
 
-@decode_stream.mistake("The unfinished character at the end gives one \ufffd, not one for each of its bytes.")
+@decode_stream.mistake(
+    "The unfinished character at the end gives one \ufffd, not one for each of its bytes."
+)
 def stream_one_mark_a_byte(tokens):
     waiting = b""
     for token in tokens:
@@ -1163,7 +1349,9 @@ def stream_one_mark_a_byte(tokens):
         yield "\ufffd" * len(waiting)
 
 
-@decode_stream.mistake("Characters come out one by one. Yield all that a token completes as one text.")
+@decode_stream.mistake(
+    "Characters come out one by one. Yield all that a token completes as one text."
+)
 def stream_by_character(tokens):
     for piece in stream_by_length(tokens):
         yield from piece
@@ -1223,7 +1411,15 @@ def stream_by_length(tokens):
         done = 0
         while done < len(waiting):
             first = waiting[done]
-            size = 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+            size = (
+                1
+                if first < 0x80
+                else 2
+                if first < 0xE0
+                else 3
+                if first < 0xF0
+                else 4
+            )
             if done + size > len(waiting):
                 break
             done += size
@@ -1240,7 +1436,13 @@ def stream_by_length(tokens):
 def batch_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("a short and a long prompt", [[5], [1, 2, 3, 4]], 0, 6, 3)
     yield Call("all of one length", [[1, 2], [3, 4]], 0, 10, 2)
-    yield Call("the padding id is also a real token", [[0, 7, 0], [1, 2, 3, 4]], 0, 10, 2)
+    yield Call(
+        "the padding id is also a real token",
+        [[0, 7, 0], [1, 2, 3, 4]],
+        0,
+        10,
+        2,
+    )
     yield Call("no room for a prompt", [[1]], 0, 4, 4)
     yield Call("less than no room", [[1]], 0, 4, 9)
     yield Call("room for one token", [[1, 2, 3], [4]], 9, 5, 4)
@@ -1252,7 +1454,8 @@ def batch_cases(rng: random.Random) -> Iterator[Call]:
         new = rng.randrange(1, context)
         pad = rng.randrange(0, 4)
         prompts = [
-            [rng.randrange(0, 9) for _ in range(rng.randrange(1, 12))] for _ in range(rng.randrange(1, 5))
+            [rng.randrange(0, 9) for _ in range(rng.randrange(1, 12))]
+            for _ in range(rng.randrange(1, 5))
         ]
         yield Call("random prompts", prompts, pad, context, new)
 
@@ -1267,7 +1470,16 @@ batch_for_generation = Exercise(
 )
 
 
-def _batch(prompts, pad_id, room, *, left=True, keep_end=True, dtype=torch.int64, by_value=False):
+def _batch(
+    prompts,
+    pad_id,
+    room,
+    *,
+    left=True,
+    keep_end=True,
+    dtype=torch.int64,
+    by_value=False,
+):
     kept = [p[-room:] if keep_end else p[:room] for p in prompts]
     width = max(map(len, kept))
     rows, marks = [], []
@@ -1277,7 +1489,11 @@ def _batch(prompts, pad_id, room, *, left=True, keep_end=True, dtype=torch.int64
         rows.append(pad + p if left else p + pad)
         marks.append(zeros + ones if left else ones + zeros)
     ids = torch.tensor(rows, dtype=torch.int64).reshape(len(kept), width)
-    mask = (ids != pad_id).to(dtype) if by_value else torch.tensor(marks).reshape(len(kept), width).to(dtype)
+    mask = (
+        (ids != pad_id).to(dtype)
+        if by_value
+        else torch.tensor(marks).reshape(len(kept), width).to(dtype)
+    )
     return ids, mask
 
 
@@ -1291,21 +1507,27 @@ def _room(context_length, max_new_tokens):
     "You pad on the right. New tokens are appended on the right, so padding would stand inside the text."
 )
 def batch_right_padding(prompts, pad_id, context_length, max_new_tokens):
-    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), left=False)
+    return _batch(
+        prompts, pad_id, _room(context_length, max_new_tokens), left=False
+    )
 
 
 @batch_for_generation.mistake(
     "You keep the start of a long prompt. The question stands at its end: keep that."
 )
 def batch_keeps_start(prompts, pad_id, context_length, max_new_tokens):
-    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), keep_end=False)
+    return _batch(
+        prompts, pad_id, _room(context_length, max_new_tokens), keep_end=False
+    )
 
 
 @batch_for_generation.mistake(
     "The mask is read off the values (ids != pad_id). But pad_id may be a real token too: build the mask from the lengths."
 )
 def batch_mask_by_value(prompts, pad_id, context_length, max_new_tokens):
-    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), by_value=True)
+    return _batch(
+        prompts, pad_id, _room(context_length, max_new_tokens), by_value=True
+    )
 
 
 @batch_for_generation.mistake(
@@ -1316,45 +1538,79 @@ def batch_forgets_new_tokens(prompts, pad_id, context_length, max_new_tokens):
     return _batch(prompts, pad_id, context_length)
 
 
-@batch_for_generation.mistake("Two things at once. Pad on the left, and keep the *end* of a long prompt.")
-def batch_right_padding_and_start(prompts, pad_id, context_length, max_new_tokens):
-    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), left=False, keep_end=False)
+@batch_for_generation.mistake(
+    "Two things at once. Pad on the left, and keep the *end* of a long prompt."
+)
+def batch_right_padding_and_start(
+    prompts, pad_id, context_length, max_new_tokens
+):
+    return _batch(
+        prompts,
+        pad_id,
+        _room(context_length, max_new_tokens),
+        left=False,
+        keep_end=False,
+    )
 
 
 @batch_for_generation.mistake(
     "Two things at once. Pad on the left; and build the mask from the lengths, for pad_id may be a real token, too."
 )
-def batch_right_padding_by_value(prompts, pad_id, context_length, max_new_tokens):
-    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), left=False, by_value=True)
+def batch_right_padding_by_value(
+    prompts, pad_id, context_length, max_new_tokens
+):
+    return _batch(
+        prompts,
+        pad_id,
+        _room(context_length, max_new_tokens),
+        left=False,
+        by_value=True,
+    )
 
 
 @batch_for_generation.mistake(
     "Two things at once. Keep the *end* of a long prompt; and build the mask from the lengths, for pad_id may be a real token, too."
 )
 def batch_start_by_value(prompts, pad_id, context_length, max_new_tokens):
-    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), keep_end=False, by_value=True)
+    return _batch(
+        prompts,
+        pad_id,
+        _room(context_length, max_new_tokens),
+        keep_end=False,
+        by_value=True,
+    )
 
 
 @batch_for_generation.mistake(
     "Three things at once. Pad on the left; keep the *end* of a long prompt; build the mask from the lengths, not from the values."
 )
-def batch_right_padding_start_by_value(prompts, pad_id, context_length, max_new_tokens):
+def batch_right_padding_start_by_value(
+    prompts, pad_id, context_length, max_new_tokens
+):
     room = _room(context_length, max_new_tokens)
-    return _batch(prompts, pad_id, room, left=False, keep_end=False, by_value=True)
+    return _batch(
+        prompts, pad_id, room, left=False, keep_end=False, by_value=True
+    )
 
 
 @batch_for_generation.mistake(
     "The ids are padded on the left, the mask on the right. Both need the same side: 1 lies over the prompt's own tokens."
 )
-def batch_mask_on_the_other_side(prompts, pad_id, context_length, max_new_tokens):
+def batch_mask_on_the_other_side(
+    prompts, pad_id, context_length, max_new_tokens
+):
     room = _room(context_length, max_new_tokens)
-    return _batch(prompts, pad_id, room)[0], _batch(prompts, pad_id, room, left=False)[1]
+    return _batch(prompts, pad_id, room)[0], _batch(
+        prompts, pad_id, room, left=False
+    )[1]
 
 
 @batch_for_generation.mistake(
     "You take the width before you cut, so rows are wider than the longest prompt kept. Cut first, then measure."
 )
-def batch_measures_before_cutting(prompts, pad_id, context_length, max_new_tokens):
+def batch_measures_before_cutting(
+    prompts, pad_id, context_length, max_new_tokens
+):
     ids, mask = _batch(prompts, pad_id, _room(context_length, max_new_tokens))
     return _widened(ids, mask, pad_id, max(map(len, prompts)))
 
@@ -1397,7 +1653,9 @@ def batch_empty_fills_all(prompts, pad_id, context_length, max_new_tokens):
     return ids, mask
 
 
-@batch_for_generation.mistake("The mask is upside down: 1 marks real tokens, 0 padding.")
+@batch_for_generation.mistake(
+    "The mask is upside down: 1 marks real tokens, 0 padding."
+)
 def batch_mask_inverted(prompts, pad_id, context_length, max_new_tokens):
     ids, mask = _batch(prompts, pad_id, _room(context_length, max_new_tokens))
     return ids, 1 - mask
@@ -1407,14 +1665,21 @@ def batch_mask_inverted(prompts, pad_id, context_length, max_new_tokens):
     "The mask should be int64 (1 and 0), as the model library expects it; yours is bool."
 )
 def batch_mask_bool(prompts, pad_id, context_length, max_new_tokens):
-    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), dtype=torch.bool)
+    return _batch(
+        prompts, pad_id, _room(context_length, max_new_tokens), dtype=torch.bool
+    )
 
 
 @batch_for_generation.mistake(
     "The mask should be int64 (1 and 0), as the model library expects it; yours is float32, which torch.zeros and 1.0 make."
 )
 def batch_mask_float(prompts, pad_id, context_length, max_new_tokens):
-    return _batch(prompts, pad_id, _room(context_length, max_new_tokens), dtype=torch.float32)
+    return _batch(
+        prompts,
+        pad_id,
+        _room(context_length, max_new_tokens),
+        dtype=torch.float32,
+    )
 
 
 @batch_for_generation.mistake(
@@ -1428,7 +1693,9 @@ def batch_mask_bool_by_value(prompts, pad_id, context_length, max_new_tokens):
 @batch_for_generation.mistake(
     "No room at all is too little, too: max_new_tokens == context_length should raise ValueError. Python's [-0:] keeps everything."
 )
-def batch_without_error_at_zero(prompts, pad_id, context_length, max_new_tokens):
+def batch_without_error_at_zero(
+    prompts, pad_id, context_length, max_new_tokens
+):
     if max_new_tokens > context_length:
         raise ValueError("no room")
     return _batch(prompts, pad_id, context_length - max_new_tokens)
@@ -1472,8 +1739,12 @@ def batch_by_flipping(prompts, pad_id, context_length, max_new_tokens):
     room = _room(context_length, max_new_tokens)
     flipped = [torch.tensor(p[::-1][:room], dtype=torch.long) for p in prompts]
     lengths = torch.tensor([len(p) for p in flipped])
-    ids = torch.nn.utils.rnn.pad_sequence(flipped, batch_first=True, padding_value=pad_id).flip(1)
-    mask = (torch.arange(ids.shape[1])[None, :] >= ids.shape[1] - lengths[:, None]).long()
+    ids = torch.nn.utils.rnn.pad_sequence(
+        flipped, batch_first=True, padding_value=pad_id
+    ).flip(1)
+    mask = (
+        torch.arange(ids.shape[1])[None, :] >= ids.shape[1] - lengths[:, None]
+    ).long()
     return ids, mask
 
 
@@ -1484,19 +1755,43 @@ def batch_by_flipping(prompts, pad_id, context_length, max_new_tokens):
 # do not fall evenly, as if each vocabulary came from a trainer of its own; one is so bad that it costs most.
 TABLES = [
     (
-        {10: 42700, 20: 9480, 40: 5050, 200: 3040, 400: 1910, 500: 1380, 1000: 860}
+        {
+            10: 42700,
+            20: 9480,
+            40: 5050,
+            200: 3040,
+            400: 1910,
+            500: 1380,
+            1000: 860,
+        }
         | {2000: 850, 4000: 3770, 8000: 840},
         8,
         2000,
     ),
     (
-        {10: 300_000, 50: 18200, 200: 4650, 250: 4140, 400: 3220, 500: 2240, 2000: 1100}
+        {
+            10: 300_000,
+            50: 18200,
+            200: 4650,
+            250: 4140,
+            400: 3220,
+            500: 2240,
+            2000: 1100,
+        }
         | {4000: 31900, 5000: 570, 8000: 560},
         8,
         1000,
     ),
     (
-        {10: 325_000, 20: 5940, 40: 3250, 50: 3090, 100: 2860, 200: 2470, 400: 2410}
+        {
+            10: 325_000,
+            20: 5940,
+            40: 3250,
+            50: 3090,
+            100: 2860,
+            200: 2470,
+            400: 2410,
+        }
         | {2000: 1670, 4000: 25300, 5000: 1660},
         4,
         1000,
@@ -1509,29 +1804,54 @@ def cheapest_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("a costly stack wants few tokens", {100: 50, 1000: 20}, 8, 10**9)
     yield Call("one size only", {512: 7}, 64, 100)
     yield Call("a tie goes to the smaller size", {200: 10, 100: 15}, 1, 100)
-    yield Call("sizes in any order", {32000: 210, 1000: 400, 8000: 260}, 64, 400_000)
+    yield Call(
+        "sizes in any order", {32000: 210, 1000: 400, 8000: 260}, 64, 400_000
+    )
     yield Call("near the balance", {100: 30, 200: 20}, 1, 150)
-    yield Call("no stack at all", {10: 100, 20: 45, 40: 30, 80: 16, 160: 9, 320: 6}, 4, 0)
+    yield Call(
+        "no stack at all",
+        {10: 100, 20: 45, 40: 30, 80: 16, 160: 9, 320: 6},
+        4,
+        0,
+    )
     while True:
         table, d_model, stack = rng.choice(TABLES)
-        longer, sizes = rng.choice([1, 2, 5]), rng.sample(sorted(table), k=len(table))
+        longer, sizes = (
+            rng.choice([1, 2, 5]),
+            rng.sample(sorted(table), k=len(table)),
+        )
         args = (
-            {v: int(table[v] * longer * rng.uniform(0.97, 1.03)) for v in sizes},
+            {
+                v: int(table[v] * longer * rng.uniform(0.97, 1.03))
+                for v in sizes
+            },
             d_model,
             int(stack * rng.uniform(0.9, 1.1)),
         )
-        chosen = [mistake.function(*args) for mistake in cheapest_vocabulary.mistakes]
+        chosen = [
+            mistake.function(*args) for mistake in cheapest_vocabulary.mistakes
+        ]
         # Right only by the one mistake that fails on ties alone, and nine different answers among the mistakes.
-        if chosen.count(cheapest_by_tuples(*args)) == 1 and len(set(chosen)) >= 9:
+        if (
+            chosen.count(cheapest_by_tuples(*args)) == 1
+            and len(set(chosen)) >= 9
+        ):
             yield Call("ten sizes", *args)
 
 
 cheapest_vocabulary = Exercise(
-    "cheapest_vocabulary", title="Choose a vocabulary", points=2, minutes=10, cases=cheapest_cases, visible=20
+    "cheapest_vocabulary",
+    title="Choose a vocabulary",
+    points=2,
+    minutes=10,
+    cases=cheapest_cases,
+    visible=20,
 )
 
 
-@cheapest_vocabulary.mistake("You count tokens only. Each token also pays V * d_model in the output layer.")
+@cheapest_vocabulary.mistake(
+    "You count tokens only. Each token also pays V * d_model in the output layer."
+)
 def cheapest_fewest_tokens(tokens_by_size, d_model, stack_cost):
     return min(sorted(tokens_by_size), key=tokens_by_size.get)
 
@@ -1540,45 +1860,70 @@ def cheapest_fewest_tokens(tokens_by_size, d_model, stack_cost):
     "The stack is left out, or paid only once. Each token pays for it, too: t * (stack_cost + V * d_model)."
 )
 def cheapest_stack_once(tokens_by_size, d_model, stack_cost):
-    return min(sorted(tokens_by_size), key=lambda v: stack_cost + tokens_by_size[v] * v * d_model)
+    return min(
+        sorted(tokens_by_size),
+        key=lambda v: stack_cost + tokens_by_size[v] * v * d_model,
+    )
 
 
-@cheapest_vocabulary.mistake("The output layer is paid for every token of the text, not once.")
+@cheapest_vocabulary.mistake(
+    "The output layer is paid for every token of the text, not once."
+)
 def cheapest_output_once(tokens_by_size, d_model, stack_cost):
-    return min(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] * stack_cost + v * d_model)
+    return min(
+        sorted(tokens_by_size),
+        key=lambda v: tokens_by_size[v] * stack_cost + v * d_model,
+    )
 
 
 @cheapest_vocabulary.mistake(
     "You also charge V * d_model for the embedding lookup. A lookup copies one row: it multiplies nothing."
 )
 def cheapest_lookup_costs(tokens_by_size, d_model, stack_cost):
-    return min(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] * (stack_cost + 2 * v * d_model))
+    return min(
+        sorted(tokens_by_size),
+        key=lambda v: tokens_by_size[v] * (stack_cost + 2 * v * d_model),
+    )
 
 
 @cheapest_vocabulary.mistake(
     "Only the output layer has the factor d_model: a token costs stack_cost + V * d_model. You multiply both terms, or neither."
 )
 def cheapest_factor_on_both(tokens_by_size, d_model, stack_cost):
-    return min(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] * (stack_cost + v))
+    return min(
+        sorted(tokens_by_size),
+        key=lambda v: tokens_by_size[v] * (stack_cost + v),
+    )
 
 
 @cheapest_vocabulary.mistake(
     "You multiply the two costs of a token. They are added: it goes through the stack, then through the output layer."
 )
 def cheapest_product(tokens_by_size, d_model, stack_cost):
-    return min(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] * stack_cost * v * d_model)
+    return min(
+        sorted(tokens_by_size),
+        key=lambda v: tokens_by_size[v] * stack_cost * v * d_model,
+    )
 
 
-@cheapest_vocabulary.mistake("You add the number of tokens. Each of the t tokens pays: multiply by t.")
+@cheapest_vocabulary.mistake(
+    "You add the number of tokens. Each of the t tokens pays: multiply by t."
+)
 def cheapest_adds_tokens(tokens_by_size, d_model, stack_cost):
-    return min(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] + stack_cost + v * d_model)
+    return min(
+        sorted(tokens_by_size),
+        key=lambda v: tokens_by_size[v] + stack_cost + v * d_model,
+    )
 
 
 @cheapest_vocabulary.mistake(
     "You return the dearest vocabulary: the lowest cost is asked for, min and not max."
 )
 def cheapest_max(tokens_by_size, d_model, stack_cost):
-    return max(sorted(tokens_by_size), key=lambda v: tokens_by_size[v] * (stack_cost + v * d_model))
+    return max(
+        sorted(tokens_by_size),
+        key=lambda v: tokens_by_size[v] * (stack_cost + v * d_model),
+    )
 
 
 @cheapest_vocabulary.mistake(
@@ -1588,14 +1933,23 @@ def cheapest_returns_tokens(tokens_by_size, d_model, stack_cost):
     return min(tokens_by_size.values())
 
 
-@cheapest_vocabulary.mistake("On a tie the smaller vocabulary wins, whatever the order of the dictionary.")
+@cheapest_vocabulary.mistake(
+    "On a tie the smaller vocabulary wins, whatever the order of the dictionary."
+)
 def cheapest_first_in_order(tokens_by_size, d_model, stack_cost):
-    return min(tokens_by_size, key=lambda v: tokens_by_size[v] * (stack_cost + v * d_model))
+    return min(
+        tokens_by_size,
+        key=lambda v: tokens_by_size[v] * (stack_cost + v * d_model),
+    )
 
 
-@cheapest_vocabulary.mistake("You return the cost. The question is which vocabulary size has it.")
+@cheapest_vocabulary.mistake(
+    "You return the cost. The question is which vocabulary size has it."
+)
 def cheapest_returns_cost(tokens_by_size, d_model, stack_cost):
-    return min(t * (stack_cost + v * d_model) for v, t in tokens_by_size.items())
+    return min(
+        t * (stack_cost + v * d_model) for v, t in tokens_by_size.items()
+    )
 
 
 @cheapest_vocabulary.mistake(
@@ -1610,21 +1964,29 @@ def cheapest_by_loop(tokens_by_size, d_model, stack_cost):
     best, best_cost = None, None
     for size, tokens in tokens_by_size.items():
         cost = tokens * stack_cost + tokens * size * d_model
-        if best is None or cost < best_cost or (cost == best_cost and size < best):
+        if (
+            best is None
+            or cost < best_cost
+            or (cost == best_cost and size < best)
+        ):
             best, best_cost = size, cost
     return best
 
 
 @cheapest_vocabulary.alternative
 def cheapest_by_tuples(tokens_by_size, d_model, stack_cost):
-    return min((t * (stack_cost + v * d_model), v) for v, t in tokens_by_size.items())[1]
+    return min(
+        (t * (stack_cost + v * d_model), v) for v, t in tokens_by_size.items()
+    )[1]
 
 
 # 8 ----------------------------------------------------------------------------------------- best_segmentation
 
 
 def _random_model(rng: random.Random) -> dict[str, float]:
-    pieces = {"a", "b", "c"} | {"".join(rng.choices("abc", k=rng.randrange(2, 5))) for _ in range(14)}
+    pieces = {"a", "b", "c"} | {
+        "".join(rng.choices("abc", k=rng.randrange(2, 5))) for _ in range(14)
+    }
     weights = {p: rng.uniform(0.1, 1) * len(p) ** 2 for p in sorted(pieces)}
     total = sum(weights.values())
     return {p: math.log(w / total) for p, w in weights.items()}
@@ -1634,7 +1996,12 @@ def _one_best(text: str, log_probs: dict[str, float]) -> bool:
     """Whether a single segmentation is best: the two highest scores into each place, kept side by side."""
     top: list[list[float]] = [[0.0]]
     for end in range(1, len(text) + 1):
-        ways = [s + log_probs[text[i:end]] for i in range(end) if text[i:end] in log_probs for s in top[i]]
+        ways = [
+            s + log_probs[text[i:end]]
+            for i in range(end)
+            if text[i:end] in log_probs
+            for s in top[i]
+        ]
         top.append(sorted(ways, reverse=True)[:2])
     return len(top[-1]) < 2 or top[-1][0] - top[-1][1] > 1e-6
 
@@ -1644,23 +2011,46 @@ def segmentation_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("two ways", "ab", model)
     yield Call("one way only", "ba", model)
     yield Call(
-        "the longest piece is not the best", "abc", {"a": -1.0, "bc": -1.5, "ab": -2.0, "c": -3.0, "b": -4.0}
+        "the longest piece is not the best",
+        "abc",
+        {"a": -1.0, "bc": -1.5, "ab": -2.0, "c": -3.0, "b": -4.0},
     )
-    yield Call("more pieces can be better than fewer", "aaa", {"a": -0.5, "aa": -3.0, "aaa": -4.0})
+    yield Call(
+        "more pieces can be better than fewer",
+        "aaa",
+        {"a": -0.5, "aa": -3.0, "aaa": -4.0},
+    )
     yield Call("cannot be spelled", "abx", model)
-    yield Call("greedy meets a dead end", "abcd", {"abc": -1.0, "ab": -2.0, "cd": -2.5})
+    yield Call(
+        "greedy meets a dead end", "abcd", {"abc": -1.0, "ab": -2.0, "cd": -2.5}
+    )
     # Its share is about a quarter, so that 0 is wrong, and the one of 45 characters can still be done by listing all.
     long = {"a": -4.0, "b": -5.0, "ab": -2.0, "ba": -6.0}
     yield Call("a text of 3,000 characters", "ab" * 1500, long)
-    yield Call("a text of 45 characters", "abc" * 15, {"abc": -2.8, "ab": -4.0, "c": -1.0})
+    yield Call(
+        "a text of 45 characters",
+        "abc" * 15,
+        {"abc": -2.8, "ab": -4.0, "c": -1.0},
+    )
     yield Call("nothing to spell", "", model)
     yield Call(
         "words are taken from the model",
         "banana",
-        {"b": -2.0, "a": -1.0, "n": -1.5, "an": -1.7, "ana": -3.3, "nana": -4.5, "ban": -4.1},
+        {
+            "b": -2.0,
+            "a": -1.0,
+            "n": -1.5,
+            "an": -1.7,
+            "ana": -3.3,
+            "nana": -4.5,
+            "ban": -4.1,
+        },
     )
     while True:
-        model, text = _random_model(rng), "".join(rng.choices("abc", k=rng.randrange(1, 25)))
+        model, text = (
+            _random_model(rng),
+            "".join(rng.choices("abc", k=rng.randrange(1, 25))),
+        )
         if _one_best(text, model):
             yield Call("a random model", text, model)
 
@@ -1671,7 +2061,11 @@ best_segmentation = Exercise(
     points=3,
     minutes=60,
     cases=segmentation_cases,
-    compare=close(rtol=1e-6, atol=1e-9, why="sums of logarithms in another order differ in the last digits"),
+    compare=close(
+        rtol=1e-6,
+        atol=1e-9,
+        why="sums of logarithms in another order differ in the last digits",
+    ),
     visible=20,
 )
 
@@ -1681,9 +2075,15 @@ def _segment(text, log_probs, *, combine):
     best, total, back = [0.0], [0.0], [0]
     for end in range(1, len(text) + 1):
         ways = [
-            (best[start] + log_probs[text[start:end]], total[start] + log_probs[text[start:end]], start)
+            (
+                best[start] + log_probs[text[start:end]],
+                total[start] + log_probs[text[start:end]],
+                start,
+            )
             for start in range(end)
-            if end - start <= 8 and text[start:end] in log_probs and best[start] > -math.inf
+            if end - start <= 8
+            and text[start:end] in log_probs
+            and best[start] > -math.inf
         ]
         top = max(ways, default=(-math.inf, -math.inf, 0))
         best.append(top[0])
@@ -1719,7 +2119,9 @@ def segment_not_divided(text, log_probs):
     return pieces, math.exp(best)
 
 
-@best_segmentation.mistake("You return the logarithm of the share. exp() turns it into the share.")
+@best_segmentation.mistake(
+    "You return the logarithm of the share. exp() turns it into the share."
+)
 def segment_log_share(text, log_probs):
     pieces, best, total = _segment(text, log_probs, combine=_logsumexp)
     return pieces, best - total
@@ -1732,7 +2134,12 @@ def segment_greedy(text, log_probs):
     pieces, start, score = [], 0, 0.0
     while start < len(text):
         end = next(
-            (e for e in range(min(len(text), start + 8), start, -1) if text[start:e] in log_probs), None
+            (
+                e
+                for e in range(min(len(text), start + 8), start, -1)
+                if text[start:e] in log_probs
+            ),
+            None,
         )
         if end is None:
             raise ValueError("no segmentation")
@@ -1775,7 +2182,10 @@ def segment_adds_logs(text, log_probs):
 def segment_max_of_nothing(text, log_probs):
     reached = [True] + [False] * len(text)
     for end in range(1, len(text) + 1):
-        reached[end] = any(text[start:end] in log_probs for start in range(max(0, end - 8), end))
+        reached[end] = any(
+            text[start:end] in log_probs
+            for start in range(max(0, end - 8), end)
+        )
         if not reached[end]:
             raise ValueError("max() arg is an empty sequence")
     pieces, best, total = _segment(text, log_probs, combine=_logsumexp)
@@ -1787,7 +2197,9 @@ def segment_max_of_nothing(text, log_probs):
 )
 def segment_counts(text, log_probs):
     pieces, _, _ = _segment(text, log_probs, combine=_logsumexp)
-    _, _, total = _segment(text, dict.fromkeys(log_probs, 0.0), combine=_logsumexp)
+    _, _, total = _segment(
+        text, dict.fromkeys(log_probs, 0.0), combine=_logsumexp
+    )
     return pieces, math.exp(-total)
 
 
@@ -1796,7 +2208,9 @@ def segment_counts(text, log_probs):
 )
 def segment_over_model(text, log_probs):
     pieces, best, _ = _segment(text, log_probs, combine=_logsumexp)
-    return pieces, math.exp(best) / sum(map(math.exp, log_probs.values())) if text else 1.0
+    return pieces, math.exp(best) / sum(
+        map(math.exp, log_probs.values())
+    ) if text else 1.0
 
 
 @best_segmentation.mistake(
@@ -1865,7 +2279,12 @@ def _share_where_total_is_0(share):
 
 
 # What a division by a total of 0 gives: in torch and NumPy, after log-sum-exp without its shift, and with a guard.
-for _name, _share in {"nan": math.nan, "inf": math.inf, "zero": 0.0, "one": 1.0}.items():
+for _name, _share in {
+    "nan": math.nan,
+    "inf": math.inf,
+    "zero": 0.0,
+    "one": 1.0,
+}.items():
     _wrong = _share_where_total_is_0(_share)
     _wrong.__name__ = f"segment_underflows_to_{_name}"
     best_segmentation.mistake(UNDERFLOW)(_wrong)

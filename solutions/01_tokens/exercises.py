@@ -46,7 +46,9 @@ check = open_exercises("01_tokens")
 
 # %% exercise="merge_pair"
 def merge_pair(ids: list[int], pair: tuple[int, int], new_id: int) -> list[int]:
-    """Return `ids` with each occurrence of `pair`, from left to right, replaced by `new_id`."""
+    """Return `ids` with each occurrence of `pair`, from left to right,
+    replaced by `new_id`.
+    """
     ### BEGIN SOLUTION
     merged = []
     i = 0
@@ -112,7 +114,9 @@ check(predict_merges)
 
 # %% exercise="bpe_encode"
 def bpe_encode(word: str, merges: list[tuple[str, str]]) -> list[str]:
-    """Return the tokens of `word`: always the earliest merge that applies, until none does."""
+    """Return the tokens of `word`: always the earliest merge that applies,
+    until none does.
+    """
     ### BEGIN SOLUTION
     rank = {pair: i for i, pair in enumerate(merges)}
     tokens = list(word)
@@ -165,7 +169,9 @@ print(cut_word_wrong("unbreakable", vocab), cut_word_wrong("unzip", vocab))
 
 # %% exercise="cut_word"
 def cut_word(word: str, vocab: set[str], unk: str = "[UNK]") -> list[str]:
-    """Return the WordPiece tokens of one word, by greedy longest match; `[unk]` where it cannot be cut."""
+    """Return the WordPiece tokens of one word, by greedy longest match;
+    `[unk]` where it cannot be cut.
+    """
     ### BEGIN SOLUTION
     pieces, start = [], 0
     while start < len(word):
@@ -206,7 +212,9 @@ check(cut_word)
 
 # %% exercise="decode_stream"
 def decode_stream(tokens: Iterable[bytes]) -> Iterator[str]:
-    """Yield the text of a stream of byte tokens, only whole characters, as early as possible."""
+    """Yield the text of a stream of byte tokens, only whole characters, as
+    early as possible.
+    """
     ### BEGIN SOLUTION
     waiting = b""
     for token in tokens:
@@ -249,9 +257,14 @@ check(decode_stream)
 
 # %% exercise="batch_for_generation"
 def batch_for_generation(
-    prompts: list[list[int]], pad_id: int, context_length: int, max_new_tokens: int
+    prompts: list[list[int]],
+    pad_id: int,
+    context_length: int,
+    max_new_tokens: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return left-padded `input_ids` and `attention_mask` that leave room for `max_new_tokens`."""
+    """Return left-padded `input_ids` and `attention_mask` that leave room for
+    `max_new_tokens`.
+    """
     ### BEGIN SOLUTION
     room = context_length - max_new_tokens
     if room <= 0:
@@ -287,10 +300,17 @@ check(batch_for_generation)
 
 
 # %% exercise="cheapest_vocabulary"
-def cheapest_vocabulary(tokens_by_size: dict[int, int], d_model: int, stack_cost: int) -> int:
-    """Return the vocabulary size with the fewest multiply-adds for the text; the smaller one on a tie."""
+def cheapest_vocabulary(
+    tokens_by_size: dict[int, int], d_model: int, stack_cost: int
+) -> int:
+    """Return the vocabulary size with the fewest multiply-adds for the text;
+    the smaller one on a tie.
+    """
     ### BEGIN SOLUTION
-    return min(sorted(tokens_by_size), key=lambda size: tokens_by_size[size] * (stack_cost + size * d_model))
+    return min(
+        sorted(tokens_by_size),
+        key=lambda size: tokens_by_size[size] * (stack_cost + size * d_model),
+    )
     ### END SOLUTION
 
 
@@ -314,11 +334,17 @@ check(cheapest_vocabulary)
 
 
 # %% exercise="best_segmentation"
-def best_segmentation(text: str, log_probs: dict[str, float]) -> tuple[list[str], float]:
-    """Return the most probable segmentation of `text` and its share of the probability of all."""
+def best_segmentation(
+    text: str, log_probs: dict[str, float]
+) -> tuple[list[str], float]:
+    """Return the most probable segmentation of `text` and its share of the
+    probability of all.
+    """
     ### BEGIN SOLUTION
     longest = max(map(len, log_probs), default=0)
-    best = [0.0] + [-math.inf] * len(text)  # log-probability of the best way to spell text[:end]
+    best = [0.0] + [-math.inf] * len(
+        text
+    )  # log-probability of the best way to spell text[:end]
     total = [0.0] + [-math.inf] * len(text)  # the same, over all ways
     start_of = [0] * (len(text) + 1)
     for end in range(1, len(text) + 1):
@@ -332,9 +358,13 @@ def best_segmentation(text: str, log_probs: dict[str, float]) -> tuple[list[str]
                 best[end], start_of[end] = best[start] + score, start
         if ways:
             top = max(ways)
-            total[end] = top + math.log(sum(math.exp(way - top) for way in ways))
+            total[end] = top + math.log(
+                sum(math.exp(way - top) for way in ways)
+            )
     if best[-1] == -math.inf:
-        raise ValueError(f"'text' cannot be spelled with the pieces of the model: {text!r}")
+        raise ValueError(
+            f"'text' cannot be spelled with the pieces of the model: {text!r}"
+        )
     pieces, end = [], len(text)
     while end > 0:
         pieces.append(text[start_of[end] : end])

@@ -86,9 +86,9 @@ def test_judge_ends_well_when_all_is_right(tmp_path):
 
 
 def test_what_is_not_there_is_named(attempt, tmp_path):
-    result = lmcourse("judge", "02_magic", attempt)
+    result = lmcourse("judge", "99_magic", attempt)
     assert result.exit_code == 2
-    assert "'chapter' must be one of 01_tokens" in result.output
+    assert "'chapter' must be one of 00_sequences, 01_tokens, 02_embeddings" in result.output
     result = CliRunner().invoke(app, ["judge", "01_tokens", str(attempt), "--course", str(tmp_path)])
     assert result.exit_code == 2
     assert "must be a clone of the course" in result.output

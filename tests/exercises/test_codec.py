@@ -119,3 +119,8 @@ def test_depth_and_size_are_limited():
 def test_damaged_bytes_are_refused(raw):
     with pytest.raises(CodecError):
         unpack(raw)
+
+
+def test_one_element_with_a_stride_of_its_own_can_be_packed():
+    for tensor in (torch.tensor(1.5).expand(1), torch.tensor([1 + 2j]).real, torch.arange(4.0)[1:2:2]):
+        assert torch.equal(unpack(pack(tensor)), tensor)

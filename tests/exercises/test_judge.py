@@ -86,9 +86,10 @@ def test_an_exercise_has_what_a_good_judge_needs(chapter, exercise):
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_gives_20_points_and_asks_one_answer_in_words(chapter):
-    assert sum(e.points for e in CHAPTERS[chapter].exercises) == 20
+    points = 10 if chapter == "00_sequences" else 20  # the prelude is half as long
+    assert sum(e.points for e in CHAPTERS[chapter].exercises) == points
     assert len(CHAPTERS[chapter].written) == 1
-    assert 5 <= len(CHAPTERS[chapter].exercises) <= 8
+    assert 4 <= len(CHAPTERS[chapter].exercises) <= 8
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
