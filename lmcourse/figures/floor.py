@@ -156,13 +156,13 @@ class FloorTable:
         opening = '<tr class="lm-here">' if here else "<tr>"
         mark = ' <span class="lm-sr">(marked)</span>' if here else ""
         note = f'<br><span class="lm-note">{escape(row.note)}</span>' if row.note else ""
-        spread = f" ± {row.spread:.4f}" if row.seeds > 1 else ""
+        spread = f" ± {row.spread:.3f}" if row.seeds > 1 else ""
         width = max(0.0, 100 * row.excess_percent / longest)
         bar = f'<span class="lm-bar" style="width:{width:.2f}%" aria-hidden="true"></span>'
         return (
             f'{opening}<th scope="row">{escape(row.model)}{mark}{note}</th>'
             f'<td class="lm-num">{row.excess_percent:.1f} %</td><td class="lm-track">{bar}</td>'
-            f'<td class="lm-num">{row.excess_nats:.4f}{spread}</td><td class="lm-num">{row.loss:.3f}</td>'
+            f'<td class="lm-num">{row.excess_nats:.3f}{spread}</td><td class="lm-num">{row.loss:.3f}</td>'
             f'<td class="lm-num">{row.floor:.3f}</td><td class="lm-num">{row.parameters:,}</td>'
             f'<td class="lm-num">{escape(row.chapter[:2])}</td></tr>\n'
         )
@@ -210,13 +210,13 @@ _COLUMNS = [
 ]
 _STYLE = """
 .lm-figure.lm-floor .lm-scroll { overflow-x: auto; position: relative; }
-.lm-figure.lm-floor table { min-width: 44rem; }
+.lm-figure.lm-floor table { min-width: 38rem; }
 .lm-figure.lm-floor th[scope="row"] { min-width: 9.5rem; }
 .lm-figure.lm-floor .lm-note { font-size: 13px; font-weight: 400; }
 .lm-figure.lm-floor td.lm-num + td.lm-num { padding-left: 8px; }
 .lm-figure.lm-floor th[scope="rowgroup"] { color: var(--lm-ink); font-weight: 650; padding-top: 14px; }
 .lm-figure.lm-floor td.lm-num { white-space: nowrap; }
-.lm-figure.lm-floor .lm-track { min-width: 6rem; width: 24%; }
+.lm-figure.lm-floor .lm-track { min-width: 4rem; width: 20%; }
 .lm-figure.lm-floor .lm-bar { background: var(--lm-blue); border-radius: 2px; display: block; height: 10px; min-width: 1px; }
 .lm-figure.lm-floor tr.lm-here :is(th, td) { background: var(--lm-mark); font-weight: 650; }
 .lm-figure.lm-floor tr.lm-here .lm-bar { background: var(--lm-orange); }

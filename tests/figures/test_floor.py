@@ -99,8 +99,8 @@ def test_numbers_and_names_are_shown_as_they_are():
     html = floor_table([UNIGRAM, LSTM])._repr_html_()
     assert "no &lt;context&gt;" in html
     assert "154,000" in html
-    assert "2.0000 ± 0.0200" in html
-    assert "0.0400</td>" in html, "no spread for a single seed"
+    assert "2.000 ± 0.020" in html
+    assert "0.040</td>" in html, "no spread for a single seed"
     assert "100.0 %" in html
 
 
