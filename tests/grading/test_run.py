@@ -180,7 +180,7 @@ def test_wrong_arguments_are_told(folder, settings, message):
 def test_nobody_and_no_such_chapter_are_told(tmp_path, folder):
     with pytest.raises(ValueError, match="nobody has handed in"):
         grade_class(ClassFolder(tmp_path / "submitted"), NAME, course=ROOT)
-    with pytest.raises(ValueError, match="'assignment' must be one of 01_tokens"):
+    with pytest.raises(ValueError, match="'assignment' must be one of 00_sequences, 01_tokens"):
         grade_class(folder, "99_dreams", course=ROOT)
 
 
