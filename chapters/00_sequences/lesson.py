@@ -42,6 +42,7 @@ from lmcourse.sequences import (
     COMPRESSORS,
     AbsoluteDiscounting,
     AddK,
+    Katz,
     KneserNey,
     MaximumLikelihood,
     NGramModel,
@@ -50,6 +51,7 @@ from lmcourse.sequences import (
     compressed_bits,
     cross_entropy,
     generate,
+    heaps,
     hold_out,
     log_probability,
     mutual_information,
@@ -80,7 +82,7 @@ print(f"{len(vocab)} words\n")
 print(source.sample(60, seed=2).text())
 
 # %% [markdown]
-# A **language model** is a law for the next **token** (here a token is a word or a sign): given all tokens so far, a probability for each token of the vocabulary. The
+# A **language model** is a law for the next **token** (here a token is a word or a sign): given all tokens so far, a probability distribution over the vocabulary. The full stop is a token too, and ends the text; before the first word there is nothing but the beginning. The
 # grammar's own law is the best there is. After our opening words it says this:
 
 # %% mystnb={"image": {"alt": "Next-word probabilities under the grammar: after the dogs that every girl follows the best guesses are plural verbs such as watch and lift with about eleven per cent each; after the dog that every girl follows they are the same verbs in the singular."}}
@@ -113,7 +115,7 @@ print(f"\nthe sentence: p = {whole:.4f}, {-np.log2(whole):.0f} bits")
 #
 # $$P(w_1 \dots w_n) = \prod_{i=1}^{n} P(w_i \mid w_1 \dots w_{i-1}), \qquad -\log P = \sum_{i=1}^{n} -\log P(w_i \mid w_1 \dots w_{i-1}).$$
 #
-# Nothing is assumed here; any law over texts can be written like this. The mean surprisal per token is the **cross-entropy**, and it is the **loss** of every model in this book. Its exponential is the
+# Nothing is assumed here; any law over texts can be written like this. The mean surprisal per token is the **cross-entropy**, and it is the **loss** of every language model in this book. Its exponential is the
 # **perplexity**: a fair die with so many sides would surprise you as much.
 
 # %%
@@ -166,7 +168,7 @@ for order, model in counted.items():
 # %% [markdown]
 # One token with probability zero, and the loss is infinite. What was never counted is not impossible; it was only never seen. And longer contexts have seen less:
 
-# %% mystnb={"image": {"alt": "Share of the held-out n-grams that the training text holds, against its size from 2,000 to 200,000 tokens: single words and pairs are soon all known, trigrams reach 98 per cent, 4-grams 84 per cent and 5-grams 60 per cent."}}
+# %% mystnb={"image": {"alt": "Share of the held-out n-grams that the training text holds, against its size from 2,000 to 200,000 tokens: pairs are soon all known, trigrams reach 98 per cent, 4-grams 84 per cent and 5-grams 60 per cent."}}
 sizes = [2_000, 10_000, 50_000, 200_000]
 shares = [
     seen_share(source.sample(n, seed=0).documents(), tests, len(vocab))
@@ -177,7 +179,7 @@ curves(
     {f"{n}-grams": [100 * s[n] for s in shares] for n in [2, 3, 4, 5]},
     xlabel="tokens to learn from",
     ylabel="known (%)",
-    title="Long contexts are mostly new",
+    title="The longer the context, the newer",
     log_x=True,
     y_from=0,
 )
@@ -190,17 +192,18 @@ curves(
 # Every cure takes a little from what was seen and gives it to what was not.
 #
 # - **Add-k**: pretend that each token was seen $k$ times more: $\frac{c(vw) + k}{c(v) + kV}$. Simple, and blind: it gives as much to *the the* as to *the cat*.
-# - **Interpolation with discounts**: take a fixed $D$ from each count, and let the next shorter context say who gets it.
-# - **Back-off** (Katz): the same, but the shorter context is asked only for what the longer one has not seen.
+# - **Interpolation with discounts**: take a fixed $D$ from each count, and let the next shorter context $h'$ say who gets it: $P(w \mid h) = \frac{\max(c(hw) - D, 0)}{c(h)} + \lambda_h P(w \mid h')$, with $\lambda_h$ the share that was taken.
+# - **Back-off**: the same, but the shorter context is asked only for what the longer one has not seen (Katz, 1987, who estimated the discounts in another way).
 # - **Kneser-Ney**: let the shorter context count not how *often* a token came but after how many *different* tokens. *Francisco* is frequent, but it only follows *San*: as a guess after
 #   a new word it is poor.
 
-# %% mystnb={"image": {"alt": "Loss against the order of the model for four kinds of smoothing: all fall from 4.07 nats for a unigram to about 2.5 for a bigram and 2.35 for a trigram; then add-one climbs steeply above 3, and Kneser-Ney stays lowest near 2.4."}}
+# %% mystnb={"image": {"alt": "Loss against the order of the model for five kinds of smoothing: all fall from 4.07 nats for a unigram to about 2.5 for a bigram; add-one is worse from the trigram on and climbs above 3.5; the others reach about 2.35 with a trigram, and Kneser-Ney stays lowest after it, near 2.4."}}
 orders = [1, 2, 3, 4, 5]
 smoothings = {
     "add 1": AddK(1.0),
     "add 0.01": AddK(0.01),
     "discounts": AbsoluteDiscounting(),
+    "back-off": Katz(),
     "Kneser-Ney": KneserNey(),
 }
 losses = {
@@ -217,14 +220,14 @@ curves(
     losses,
     xlabel="order n",
     ylabel="loss (nats per token)",
-    title="Two words of context help, more do not pay",
+    title="From 200,000 tokens, two words of context pay",
 )
 best = min(losses["Kneser-Ney"])
 order = 1 + losses["Kneser-Ney"].index(best)
 print(f"best: Kneser-Ney, order {order}, {best:.3f} nats")
 
 # %% [markdown]
-# Smoothing makes long contexts harmless. It does not make them useful: the trigram stays the best. Is 2.34 nats good? That question cannot be answered by looking at models alone.
+# Smoothing makes long contexts nearly harmless. It does not make them useful while the text is this small: the trigram stays the best. (With ten times the text the 4-gram wins, and later the 5-gram.) Is 2.34 nats good? That question cannot be answered by looking at models alone.
 #
 # <details class="checkpoint"><summary>Kneser-Ney's unigram level gives <em>Francisco</em> little. Does it then predict <em>San Francisco</em> badly?</summary>
 #
@@ -238,7 +241,7 @@ print(f"best: Kneser-Ney, order {order}, {best:.3f} nats")
 #
 # $$H = \sum_A n_A H_A, \qquad n = e_{\text{start}} + M^{\top} n,$$
 #
-# where $M_{AB}$ is the mean number of $B$'s in an expansion of $A$: a system of linear equations. (It is the entropy of derivations; our grammar is unambiguous, so each sentence has one.)
+# where $M_{AB}$ is the mean number of $B$'s in an expansion of $A$: a system of linear equations. That is the entropy of a sentence; divided by the mean length of a sentence it is the entropy per token. (It is the entropy of derivations; our grammar is unambiguous, so each sentence has one.)
 
 # %% mystnb={"image": {"alt": "Sampled estimates of the entropy per token with two standard errors, from 1,000 to 100,000 tokens, close in on the closed form of 1.933 nats."}}
 lengths = [1_000, 3_000, 10_000, 30_000, 100_000]
@@ -262,9 +265,8 @@ plots.plot_estimates(
 # %%
 floor = source.surprisal(held_out)
 models = {
-    "unigram": NGramModel.train(train, 1, len(vocab)),
-    "bigram": NGramModel.train(train, 2, len(vocab)),
-    "trigram": NGramModel.train(train, 3, len(vocab)),
+    name: NGramModel.train(train, order, len(vocab), AbsoluteDiscounting())
+    for order, name in [(1, "unigram"), (2, "bigram"), (3, "trigram")]
 }
 print(f"{'floor':8} {cross_entropy(floor):.3f} nats on these tokens")
 for name, model in models.items():
@@ -273,9 +275,9 @@ for name, model in models.items():
     print(f"{name:8} {excess.mean():.3f} nats above it, {share:.0f} %")
 
 # %% [markdown]
-# The trigram pays 20 % too much. Where? Look at our sentence, word by word.
+# The trigram pays a fifth too much. Where? Look at our sentence, word by word.
 
-# %% mystnb={"image": {"alt": "Surprisal of each word of: the dogs that every girl follows sleep. Bigram and trigram stay close to the floor except at the verb sleep, where the grammar needs 3.6 bits and both models about twice as much or more."}}
+# %% mystnb={"image": {"alt": "Surprisal of each word of: the dogs that every girl follows sleep. Bigram and trigram stay close to the floor except at the two verbs: at follows they need 4 bits where the grammar needs 1.6, at sleep about twice the grammar's 3.6 bits or more."}}
 ids = [source.encode(sentence)]
 bits = {
     name: models[name].surprisal(ids) / np.log(2)
@@ -288,7 +290,7 @@ plots.plot_surprisals(
 )
 
 # %% [markdown]
-# After *every girl follows* an n-gram expects the thing that is followed. It no longer sees *the dogs that*, and so cannot know that the clause is over. The next cell asks for the two laws:
+# Two words cost too much, and both for the same reason. After *that every girl* only a few verbs can stand, for the dogs are the object; the n-grams no longer know of a clause. And after *every girl follows* they expect the thing that is followed. They do not see *the dogs that*, and so cannot know that the clause is over. The next cell asks for the two laws:
 
 # %% mystnb={"image": {"alt": "After the dogs that every girl follows the trigram expects the, a, this or every, as if an object came; the grammar expects plural verbs, and no article at all."}}
 plots.plot_laws(
@@ -379,16 +381,28 @@ for order in [1, 2, 3, 4]:
 # %% [markdown]
 # More than half of the tokens could be known for certain, and the n-gram pays for each of them, every time. Its window is too short. How long would it have to be? **Mutual information** measures what a token says about another at some distance, whatever model we have in mind:
 
-# %% mystnb={"image": {"alt": "Mutual information between two tokens against their distance: in the sentences of the first source it falls from 1.6 nats at distance 1 to below 0.1 at distance 7; in the play it stays near 1.4 nats from distance 8 to distance 40."}}
-near = [1, 2, 3, 4, 5, 6, 7]
-far = [8, 16, 24, 32, 40]
+# %% mystnb={"image": {"alt": "Shared information against distance: in the sentences of the first source it falls from 1.6 nats at distance 1 to below 0.1 at distance 7; in the play, after what any other play would tell is taken off, it stays at 0.28 nats from one line back to eight lines back."}}
+near, lines_back = [1, 2, 3, 4, 5, 6, 7], [8, 16, 24, 32, 40, 48, 56, 64]
 sentences = mutual_information(train, len(vocab), near)
-scenes = mutual_information(script.documents(), len(drama.vocab), near + far)
+scenes = np.stack(script.documents())  # (plays, 80 tokens)
+
+
+def shared(first, second, distance):
+    pairs = np.stack([first[:, :-distance], second[:, distance:]], axis=-1)
+    pairs = pairs.reshape(-1, 2)
+    return mutual_information(pairs, len(drama.vocab), [1])[0].corrected
+
+
+memory = [
+    shared(scenes[:-1], scenes[:-1], d) - shared(scenes[:-1], scenes[1:], d)
+    for d in lines_back
+]
 curves(
-    near + far,
+    near + lines_back,
     {
-        "play": [row.corrected for row in scenes],
-        "sentences": [row.corrected for row in sentences] + [np.nan] * len(far),
+        "sentences": [row.corrected for row in sentences]
+        + [np.nan] * len(lines_back),
+        "play": [np.nan] * len(near) + memory,
     },
     xlabel="distance in tokens",
     ylabel="shared information (nats)",
@@ -397,7 +411,9 @@ curves(
 )
 
 # %% [markdown]
-# (Counts always find some information, even in noise; what a shuffled text shows has been taken off. Sentences are short, so their line ends.)
+# (Counts always find some information, even in noise; what a shuffled text shows has been taken off. Lines of the play have eight tokens each, so eight tokens back stands the same *place* of another line, which tells something in any play; what two *different* plays share
+# has been taken off, too. What is left is memory: as strong eight lines back as one line back.)
+#
 # Models with a memory that reaches further are what chapters 03 to 07 are about, and this play will be their test.
 #
 # <details class="checkpoint"><summary>Why not simply use a 40-gram?</summary>
@@ -418,20 +434,23 @@ number = {word: i for i, word in enumerate(dict.fromkeys(words))}
 word_ids = [number[word] for word in words]
 law = zipf(word_ids)
 plots.plot_zipf(rank_frequency(word_ids), law.exponent, law.factor)
+print(f"{len(words):,} words, {len(number):,} different")
+print(f"Zipf: frequency falls as rank to the power {law.exponent:.2f}")
 print(
-    f"{len(words):,} words, {len(number):,} different; slope {law.exponent:.2f}"
+    f"Heaps: words grow as length to the power {heaps(word_ids).exponent:.2f}"
 )
 
 # %% [markdown]
 # Models with different tokens cannot be compared by loss per token: whoever cuts the text into fewer tokens pays more for each. **Bits per byte** can be compared: all the bits for a text, divided by its length in
-# bytes. It is also what a file would need if a coder used the model, so compressors may join in. They are given the same text to learn from.
+# bytes. It is also what a file would need if a coder used the model, so compressors may join in. They are given the same text to learn from (gzip remembers only the last 32 kB of it).
 
 # %% mystnb={"image": {"alt": "Bits per byte on held-out English: a 1-gram of bytes needs 4.6, gzip 3.4, lzma 2.7, bz2 2.4, a word bigram 2.27, a 4-gram of bytes 2.4 and a 7-gram of bytes 2.2."}}
 learn, new = hold_out(lines)
 needed = {
     f"{n}-gram of bytes": byte_model_bits(learn, new, n) for n in [1, 2, 4, 7]
 }
-needed["bigram of words"] = word_model_bits(learn, new, 2).bits_per_byte
+by_words = word_model_bits(learn, new, 2)
+needed["bigram of words"] = by_words.bits_per_byte
 needed |= {
     name: compressed_bits(pack, new, learn)
     for name, pack in COMPRESSORS.items()
@@ -442,10 +461,13 @@ bars(
     title="Every model is a compressor, and the other way round",
     notes={name: f"{value:.2f}" for name, value in needed.items()},
 )
+spelling = 100 * by_words.spelling / by_words.bits_per_byte
+print(f"words: {100 * by_words.unknown_share:.0f} % are unknown,")
+print(f"and {spelling:.0f} % of the bits go into spelling them")
 
 # %% [markdown]
-# A model of words must also spell the words that it has not met, else its number is a lie: here a fifth of the words are unknown, and spelling them is more than a third of its bits. How to cut text so that nothing is unknown is the
-# next chapter's question. And this is what a 5-gram of bytes writes after reading 50,000 words:
+# A model of words must also spell the words that it has not met, else its number is a lie: a fifth of the words are unknown here, and spelling them is more than a third of the bits. How to cut text so that nothing is unknown is the
+# next chapter's question. And this is what a 5-gram of bytes writes after reading them all:
 
 # %%
 speller = NGramModel.train(byte_documents(learn), 5, 256)
@@ -520,8 +542,8 @@ floor_table(upto="00_sequences")
 #
 # - A **language model** is a law for the next token. By the **chain rule** it scores whole texts, and fed with its own output it writes them.
 # - **Surprisal** is $-\log p$; its mean is the loss, **cross-entropy**; $e$ to it is the **perplexity**; summed and divided by bytes it is **bits per byte**, which all models can share.
-# - **N-gram** models count. Long contexts are mostly new, so counts must be **smoothed**; Kneser-Ney does it best here, and two words of context are all that pays.
-# - The **entropy** of the source is the floor. On our sentences the trigram stays 20 % above it, on the play 140 %: what it lacks is memory.
+# - **N-gram** models count. The longer the context, the newer, so counts must be **smoothed**; Kneser-Ney does it best here, and from 200,000 tokens two words of context are all that pays.
+# - The **entropy** of the source is the floor. On our sentences the trigram stays a fifth above it, on the play 140 %: what it lacks is memory.
 # - **Order** is worth 1.7 nats a token to a trigram; a model misled about order is worse than one that ignores it.
 #
 # **Terms**: [language model](../../book/glossary.md#language-model), [surprisal](../../book/glossary.md#surprisal), [cross-entropy](../../book/glossary.md#cross-entropy), [perplexity](../../book/glossary.md#perplexity), [bits per byte](../../book/glossary.md#bits-per-byte), [n-gram](../../book/glossary.md#n-gram), [smoothing](../../book/glossary.md#smoothing), [entropy](../../book/glossary.md#entropy), [excess](../../book/glossary.md#excess), [transducer](../../book/glossary.md#transducer), [transductive learning](../../book/glossary.md#transductive-learning).
