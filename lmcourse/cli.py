@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +48,9 @@ def judge(
     from lmcourse.authoring.judging import judge_file
 
     try:
-        verdicts = judge_file(chapter, attempt, seed=seed, root=course_root(course))
+        # What an attempt prints must not get into the JSON.
+        with redirect_stdout(sys.stderr):
+            verdicts = judge_file(chapter, attempt, seed=seed, root=course_root(course))
     except (KeyError, FileNotFoundError, SyntaxError) as error:
         raise _fail(error) from error
     if as_json:

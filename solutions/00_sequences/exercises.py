@@ -102,7 +102,7 @@ check(predict_perplexity)
 # ## 3. Repair the perplexity · 2 points · 15 minutes
 #
 # A colleague wrote this for the perplexity of a whole collection: `documents` holds, for each document, the probability that the model
-# gave to each of its tokens. Four things are wrong with it. Run it, find them, and write it right.
+# gave to each of its tokens. Four things are wrong with it: two show when you run it, two are in the contract below. Find them, and write it right.
 
 
 # %%

@@ -17,7 +17,7 @@
 # is one to be proud of. Each is judged as soon as you run the cell below it: you see which cases pass, the first that
 # does not, and often what was misunderstood. Try as often as you like; only the last state counts.
 #
-# Write the functions yourself, with Python's standard library and torch. Importing the answer from `lmcourse` or
+# Write the functions yourself, with Python's standard library, NumPy or torch. Importing the answer from `lmcourse` or
 # another library is refused, in words, at once. Tensors come as float32 and go back as float32; what you do in between,
 # float64 for example, is up to you. Leave the arguments as they are.
 
@@ -101,7 +101,7 @@ check(predict_contexts)
 #
 # CBOW looks up the vectors of the context words and takes their **mean**. Training hands you the gradient of the loss
 # with respect to that mean. Which row of the embedding matrix gets how much of it? Work it out with the chain rule:
-# autograd would give the answer and not the insight.
+# let autograd check your answer, but do not let it give it.
 #
 # `mean_lookup_gradient(grad_means, ids, vocab_size, pad_id)` gets
 #
@@ -163,6 +163,9 @@ print(
     skipgram_loss_wrong(vectors, vectors, one, one, torch.tensor([[0, 1, 0]]))
 )
 print(
+    skipgram_loss_wrong(vectors, vectors, one, one - 1, torch.tensor([[1, 1]]))
+)
+print(
     skipgram_loss_wrong(vectors, -vectors, one, two, torch.tensor([[0, 0, 0]]))
 )
 
@@ -178,6 +181,7 @@ print(
 # Scores may be 200 or -200. By hand, with one dimension and `vectors = [[0], [1], [120]]` as inputs and as outputs:
 #
 # - centre 1, context 1, negatives `[0, 1, 0]`: -log σ(1) - 2 log σ(0) = 0.3133 + 1.3863 = `1.6996`; the 1 is left out
+# - centre 1, context 0, negatives `[1, 1]`: -log σ(0) - 2 log σ(-1) = 0.6931 + 2.6265 = `3.3197`
 # - with `-vectors` as outputs, centre 1, context 2, negatives `[0, 0, 0]`: 120 + 3 log 2 = `122.0794`
 
 
@@ -222,6 +226,8 @@ check(skipgram_loss)
 # - `q = [1, 0]`, `k = [0, 1]`, distances `[0, 1, -1]`: the key turned by 1 is (-sin 1, cos 1), so the scores are
 #   `[0, -0.8415, 0.8415]`
 # - `q = k = [1, 0]`, distances `[0, 1, -1]`: `[1, 0.5403, 0.5403]`
+# - with `d_head=4` and `base=100` the second pair has speed 100^(-2/4) = 0.1: `q = k = [1, 0, 1, 0]` at distance 1 gives
+#   cos 1 + cos 0.1 = `1.5353`
 
 
 # %% exercise="rope_score"
@@ -269,6 +275,8 @@ check(rope_score)
 #
 # - each cell meets 1 noise pair on average. In a cell with 2 true ones the best is σ(s) = 2/3, at the price of
 #   2 log(3/2) + 1 log 3 = 1.9095. The cells without true ones cost nothing. So 2 · 1.9095 / 4 = `0.9548`
+# - `counts = [[0, 2], [1, 0]]` with `power=1`: the columns sum to 1 and 2, so P is 1/3 and 2/3. Cell (0, 1) meets
+#   1 · 2 · 2/3 = 4/3 noise pairs, cell (1, 0) meets 1/3, and it comes to `0.9977`
 
 
 # %% exercise="skipgram_floor"
@@ -316,7 +324,8 @@ check(skipgram_floor)
 # - `trust`, float32 (n,), positive; where there is no label it means nothing,
 #
 # and returns f, float32 (n, n_classes). Where no label reaches a point, along whatever path, its row is zeros. Some
-# graphs are long chains, along which labels creep: 100 rounds are not enough there. To within 0.001 is near enough. By
+# graphs are long chains, along which labels creep: 100 rounds are not enough there. To within 0.001 is near enough, and a
+# case may take a few seconds, so stop when nothing moves any more, or solve the system. By
 # hand:
 #
 # - two points with weight 1 between them, labels `[0, -1]`, trust `[3, 3]`, two classes: both rows are `[1, 0]`

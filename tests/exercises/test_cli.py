@@ -85,6 +85,14 @@ def test_judge_ends_well_when_all_is_right(tmp_path):
     assert "20 of 20 points" in result.stdout
 
 
+def test_what_an_attempt_prints_stays_out_of_the_json(tmp_path):
+    (tmp_path / "loud.py").write_text("def predict_merges():\n    print('thinking')\n    return []\n")
+    result = lmcourse("judge", "01_tokens", tmp_path / "loud.py", "--json")
+    rows = {row["name"]: row["status"] for row in json.loads(result.stdout)}
+    assert rows["predict_merges"] == "failed"
+    assert "thinking" in result.stderr
+
+
 def test_what_is_not_there_is_named(attempt, tmp_path):
     result = lmcourse("judge", "99_magic", attempt)
     assert result.exit_code == 2
