@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-CHECKED = ["lmcourse.training", "lmcourse.sequences", "lmcourse.tokens", "lmcourse.embeddings"]
+CHECKED = [
+    "lmcourse.training",
+    "lmcourse.sequences",
+    "lmcourse.tokens",
+    "lmcourse.embeddings",
+    "lmcourse.recurrence",
+]
 install_import_hook(CHECKED, "beartype.beartype")
 
 ROOT = Path(__file__).resolve().parent.parent

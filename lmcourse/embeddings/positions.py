@@ -20,6 +20,7 @@ from lmcourse.embeddings.relative import relative_positions, shaw_scores, t5_bia
 from lmcourse.embeddings.rotary import rotate
 
 Queries = Float[Tensor, "batch heads time d_head"]
+Keys = Float[Tensor, "batch kv_heads time d_head"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class PositionScheme(nn.Module):
         """Return the token embeddings `x` with what the scheme adds to them."""
         return x
 
-    def turn(self, q: Queries, k: Queries) -> tuple[Queries, Queries]:
+    def turn(self, q: Queries, k: Keys) -> tuple[Queries, Keys]:
         """Return queries and keys as they go into the dot product."""
         return q, k
 
