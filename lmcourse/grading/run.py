@@ -65,7 +65,7 @@ def grade_class(
     if isolation == "namespaces":
         _refuse_what_boxes_see(folder.root, course / "solutions")
     limits = limits or Limits()
-    with ThreadPoolExecutor(1) as ahead, _executor(workers, scheduler) as executor:
+    with _reading_ahead() as ahead, _executor(workers, scheduler) as executor:
         executor.submit(_start_boxes, isolation, limits)  # they load while we do
         from lmcourse.grading.gradebook.writer import Writer
         from lmcourse.grading.judging.assignment import load_assignment, seed_of
@@ -205,6 +205,17 @@ def _grade(
         where = traceback.extract_tb(error.__traceback__)[-1]
         why = f"It broke the grader, which is our fault ({error!r:.300}, line {where.lineno} of {Path(where.filename).name})."
         return Result(student, loaded.name, key, "failed", why), ""
+
+
+@contextmanager
+def _reading_ahead() -> Iterator[Executor]:
+    """A thread that reads notebooks before their turn; where grading ends early, what it has not begun is left."""
+    ahead = ThreadPoolExecutor(1, thread_name_prefix="reader")
+    try:
+        yield ahead
+    finally:
+        ahead.shutdown(cancel_futures=True)
+        gc.unfreeze()
 
 
 @contextmanager
