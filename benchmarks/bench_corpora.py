@@ -11,9 +11,9 @@ import argparse
 import random
 import statistics
 import time
-from collections.abc import Callable
 
 import numpy as np
+from turns import in_turn
 
 from lmcourse.corpora.families import families
 from lmcourse.corpora.filler import filler
@@ -39,17 +39,6 @@ def plain_sample(source: Grammar, n_tokens: int, seed: int) -> list[list[str]]:
         documents.append([*words, source.end.text])
         total += len(words) + 1
     return documents
-
-
-def in_turn(rounds: int, *programs: Callable[[], object]) -> list[float]:
-    """The median time of each program; they take turns, so that a busy minute hits all of them."""
-    times: list[list[float]] = [[] for _ in programs]
-    for _ in range(rounds):
-        for program, measured in zip(programs, times, strict=True):
-            start = time.perf_counter()
-            program()
-            measured.append(time.perf_counter() - start)
-    return [statistics.median(measured) for measured in times]
 
 
 def main() -> None:

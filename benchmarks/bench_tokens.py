@@ -9,16 +9,14 @@ than the peer. The texts are the course's corpus and the source files of Python'
 
 import argparse
 import json
-import statistics
 import sysconfig
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import tiktoken
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
+from turns import in_turn
 
 from lmcourse.tokens import (
     GPT2_PATTERN,
@@ -77,17 +75,6 @@ def tiktoken_encoding(tokenizer: BPETokenizer) -> tiktoken.Encoding:
     byte_of = {character: byte for byte, character in byte_to_character().items()}
     ranks = {bytes(map(byte_of.__getitem__, piece)): rank for piece, rank in tokenizer.vocab.items()}
     return tiktoken.Encoding("ours", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens={})
-
-
-def in_turn(rounds: int, *programs: Callable[[], object]) -> list[float]:
-    """The median time of each program; they take turns, so that a busy minute hits all of them."""
-    times: list[list[float]] = [[] for _ in programs]
-    for _ in range(rounds):
-        for program, measured in zip(programs, times, strict=True):
-            start = time.perf_counter()
-            program()
-            measured.append(time.perf_counter() - start)
-    return [statistics.median(measured) for measured in times]
 
 
 def report(name: str, ours: float, theirs: float, goal: str) -> None:

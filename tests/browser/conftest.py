@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from figure_page import write_page
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = [
@@ -192,3 +193,14 @@ def overflow():
     return lambda page: page.evaluate(
         "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
+
+
+@pytest.fixture
+def show(open_page, build, tmp_path):
+    """`show(name, theme=..., width=...)`, with the `build` of each test file -> (page, the figure's element)."""
+
+    def show(name: str, **options):
+        page = open_page(write_page(tmp_path, build(name)), **options)
+        return page, page.locator(".lm-figure.lm-ready")
+
+    return show

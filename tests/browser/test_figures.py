@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from figure_page import LIVE, stat, write_page
 
 from lmcourse.figures import Figure
 from lmcourse.tokens.bpe import BPETokenizer
@@ -164,36 +165,6 @@ def build(request):
         return tokenizer_lab({kind: tokenizers[kind] for kind in wanted}, SENTENCES[11])
 
     return build
-
-
-def write_page(folder: Path, *figures: Figure) -> Path:
-    """A page that has nothing but figures; it takes its own colours from the theme as pages do."""
-    path = folder / "page.html"
-    path.write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        '<style>body { margin: 0 auto; max-width: 52rem; padding: 0 16px; } html[data-theme="dark"] '
-        "{ background: #14181e; color: #ced6dd; }</style></head><body><main><h1>Figures</h1>"
-        + "\n".join(figure.html() for figure in figures)
-        + "</main></body></html>",
-        encoding="utf-8",
-    )
-    return path
-
-
-@pytest.fixture
-def show(open_page, build, tmp_path):
-    """`show("bpe_steps", theme=..., width=...)` -> (page, the figure's element)."""
-
-    def show(name: str, **options):
-        page = open_page(write_page(tmp_path, build(name)), **options)
-        return page, page.locator(".lm-figure.lm-ready")
-
-    return show
-
-
-def stat(figure, key: str) -> float:
-    return float(figure.locator(f"[data-stat={key}]").get_attribute("data-value"))
 
 
 # --- bpe_steps ------------------------------------------------------------------------------------------
@@ -606,20 +577,6 @@ def test_markup_in_a_token_is_shown_not_obeyed(open_page, tmp_path):
     assert page.locator(".lm-figure img").count() == 0
     page.get_by_label("Merges done").fill("2")
     assert "</s" in page.locator(".lm-bpe-words .lm-token").all_text_contents()
-
-
-LIVE = """async ([esm, values]) => {
-  const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
-  const module = (await import(url)).default;
-  const listeners = {}, saved = [];
-  const model = { get: (key) => values[key], save_changes: () => saved.push({ ...values }),
-    set(key, value) { values[key] = value; (listeners["change:" + key] ?? []).forEach((f) => f()); },
-    on(names, f) { for (const name of names.split(" ")) (listeners[name] ??= []).push(f); },
-    off(names, f) { for (const name of names.split(" ")) listeners[name] = listeners[name].filter((g) => g !== f); } };
-  const el = document.querySelector("main");
-  const stop = await module.render({ model, el });
-  Object.assign(window, { model, saved, stop, listeners });
-}"""
 
 
 def test_live_module_reads_python_and_tells_python(open_page, build, tmp_path):

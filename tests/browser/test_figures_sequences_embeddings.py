@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from test_figures import LIVE, stat, write_page
+from figure_page import LIVE, stat, write_page
 
 from lmcourse.embeddings.absolute import position_angles
 from lmcourse.embeddings.pairs import context_pairs
@@ -112,17 +112,6 @@ def build():
         return rope_dials(BASE, QUERY, KEY, m=5, n=3, max_position=LAST)
 
     return build
-
-
-@pytest.fixture
-def show(open_page, build, tmp_path):
-    """`show("rope_dials", theme=..., width=...)` -> (page, the figure's element)."""
-
-    def show(name: str, **options):
-        page = open_page(write_page(tmp_path, build(name)), **options)
-        return page, page.locator(".lm-figure.lm-ready")
-
-    return show
 
 
 def press(figure, name: str):
