@@ -4,6 +4,7 @@ from lmcourse.training.config import TrainConfig, learning_rate
 from lmcourse.training.data import Rows, batches_by_length, batches_of_rows, best_device, seed_everything
 from lmcourse.training.history import History
 from lmcourse.training.loop import next_token_loss, train
+from lmcourse.training.parallel import side_by_side
 
 __all__ = [
     "History",
@@ -15,5 +16,6 @@ __all__ = [
     "learning_rate",
     "next_token_loss",
     "seed_everything",
+    "side_by_side",
     "train",
 ]
