@@ -18,12 +18,13 @@ def curves(
     ylabel: str,
     title: str,
     log_x: bool = False,
+    log_y: bool = False,
     y_from: float | None = None,
 ) -> None:
     """Show one line for each of `series`, named at its end; a single line needs no name.
 
     Args:
-        x: where the values were measured; with `log_x` these places are the ticks.
+        x: where the values were measured; with `log_x` these places are the ticks. With many places no dots are drawn.
         series: name -> values, as many as `x` has.
         y_from: where the vertical axis begins; None leaves it to the data.
 
@@ -37,13 +38,16 @@ def curves(
             )
     _, ax = plt.subplots()
     for name, values in series.items():
-        ax.plot(x, values, marker="o", label=name if len(series) > 1 else None)
+        marker = "o" if len(x) <= 25 else None
+        ax.plot(x, values, marker=marker, label=name if len(series) > 1 else None)
     if log_x:
         ax.set_xscale("log")
         ax.set_xticks(x, [f"{value:,g}" for value in x])
         ax.minorticks_off()
     elif all(value == int(value) for value in x):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if log_y:
+        ax.set_yscale("log")
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if y_from is not None:
         ax.set_ylim(bottom=y_from)

@@ -1,4 +1,4 @@
-"""How far back a gradient reaches: its length against the distance in time, and a task that needs a long reach.
+"""How far back a gradient reaches: its length against the distance in time.
 
 The gradient over k steps is a product of k Jacobians. If they shrink vectors, it vanishes exponentially in k; if
 they stretch them, it may explode. Bengio, Simard and Frasconi, "Learning Long-Term Dependencies with Gradient Descent
@@ -9,7 +9,6 @@ Training Recurrent Neural Networks" (ICML 2013), section 2.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -18,7 +17,6 @@ from torch import Tensor
 
 from lmcourse.recurrence.cells import Cell
 from lmcourse.recurrence.language_model import RecurrentLM
-from lmcourse.training import Rows
 
 
 def gradient_norms(
@@ -82,37 +80,3 @@ def input_gradient_norms(
     loss = torch.nn.functional.cross_entropy(logits, rows[:, -1], reduction="sum")
     (gradient,) = torch.autograd.grad(loss, vectors)
     return gradient.norm(dim=-1).flip(1).cpu().numpy()
-
-
-def recall_batches(n_symbols: int, gap: int, batch_size: int, seed: int = 0) -> Iterator[Rows]:
-    """Yield batches of a task that needs `gap + 1` steps of memory, without end: say at the end what came first.
-
-    A row is one of `n_symbols` symbols, `gap` blanks (id n_symbols), a question (id n_symbols + 1); the target after the
-    question is the symbol, the other targets are -100 and do not count. Guessing costs log(n_symbols) nats. After the
-    noise-free long-lag tasks of Hochreiter and Schmidhuber (1997), section 5.2.
-
-    Raises:
-        ValueError: fewer than 2 symbols, a negative gap, a batch size below 1.
-
-    >>> batch = next(recall_batches(n_symbols=4, gap=2, batch_size=1))
-    >>> batch.input_ids[0, 1:].tolist(), bool(batch.targets[0, -1] == batch.input_ids[0, 0])
-    ([4, 4, 5], True)
-    """
-    for name, value, least in (
-        ("n_symbols", n_symbols, 2),
-        ("gap", gap, 0),
-        ("batch_size", batch_size, 1),
-    ):
-        if value < least:
-            raise ValueError(f"'{name}' must be at least {least}, got {value}")
-    return _recall(n_symbols, gap, batch_size, torch.Generator().manual_seed(seed))
-
-
-def _recall(n_symbols: int, gap: int, batch_size: int, generator: torch.Generator) -> Iterator[Rows]:
-    while True:
-        symbols = torch.randint(n_symbols, (batch_size,), generator=generator)
-        input_ids = torch.full((batch_size, gap + 2), n_symbols)
-        input_ids[:, 0], input_ids[:, -1] = symbols, n_symbols + 1
-        targets = torch.full_like(input_ids, -100)
-        targets[:, -1] = symbols
-        yield Rows(input_ids, targets)

@@ -27,7 +27,7 @@ class RecurrentLMConfig:
     Args:
         vocab_size: how many tokens there are.
         d_model: of the embeddings. hidden_size: of the state.
-        cell: "rnn", "lstm" or "gru". n_layers: one above another. fused: see `RecurrentConfig`.
+        cell: "rnn", "lstm" or "gru". n_layers: one above another. fused, forget_bias: see `RecurrentConfig`.
         start_id: the token that stands before a document when it is scored or written. The end token of the document
             before is the natural one: the corpora of this course have 0.
         seed: of the first weights.
@@ -42,6 +42,7 @@ class RecurrentLMConfig:
     cell: str = "lstm"
     n_layers: int = 1
     fused: bool = False
+    forget_bias: float = 1.0
     start_id: int = 0
     seed: int = 0
 
@@ -69,7 +70,12 @@ class RecurrentLM(nn.Module):
     def __init__(self, config: RecurrentLMConfig) -> None:
         super().__init__()
         sizes = RecurrentConfig(
-            config.d_model, config.hidden_size, config.cell, config.n_layers, fused=config.fused
+            config.d_model,
+            config.hidden_size,
+            config.cell,
+            config.n_layers,
+            fused=config.fused,
+            forget_bias=config.forget_bias,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)

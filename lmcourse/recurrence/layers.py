@@ -22,6 +22,7 @@ class RecurrentConfig:
         cell: "rnn", "lstm" or "gru".
         n_layers: the outputs of a layer are the inputs of the next.
         bidirectional: in each layer a second cell reads from right to left; outputs stand side by side.
+        forget_bias: of an LSTM, see `LSTMCell`; other cells have no forget gate.
         fused: let torch's own kernels run over all steps: the same numbers, an LSTM several times as fast.
 
     Raises:
@@ -34,6 +35,7 @@ class RecurrentConfig:
     n_layers: int = 1
     bidirectional: bool = False
     fused: bool = False
+    forget_bias: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("input_size", "hidden_size", "n_layers"):
@@ -70,9 +72,9 @@ class Recurrent(nn.Module):
     def __init__(self, config: RecurrentConfig, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         sizes = [config.input_size] + [config.output_size] * (config.n_layers - 1)
-        make = CELLS[config.cell]
+        options = {"forget_bias": config.forget_bias} if config.cell == "lstm" else {}
         self.cells = nn.ModuleList(
-            make(size, config.hidden_size, generator=generator)
+            CELLS[config.cell](size, config.hidden_size, generator=generator, **options)
             for size in sizes
             for _ in range(config.directions)
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -25,10 +25,10 @@ LossFn = Callable[[nn.Module, Any], Tensor]
 Evaluate = Callable[[nn.Module], "float | Mapping[str, float]"]
 
 
-def next_token_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
+def next_token_loss(model: nn.Module, batch: Sequence[Tensor]) -> Float[Tensor, ""]:
     """Return the mean cross-entropy, in nats per token, of `model(input_ids)` [batch, time, vocab] against the targets.
 
-    Targets of -100 are left out (padding, for example).
+    A batch is (input_ids, targets), each [batch, time]. Targets of -100 are left out (padding, for example).
 
     >>> uniform = nn.Embedding.from_pretrained(torch.zeros(7, 7))  # the same logit for each of seven tokens
     >>> loss = next_token_loss(uniform, (torch.tensor([[1, 2]]), torch.tensor([[2, 3]])))

@@ -44,3 +44,9 @@ def test_histograms_are_in_per_cent_of_their_own_panel():
     assert [bar.get_height() for bar in first.patches] == [75, 25]
     assert [bar.get_height() for bar in second.patches] == [100]
     assert first.get_xlim() == second.get_xlim()
+
+
+def test_curves_on_a_logarithmic_axis_and_without_dots_where_there_are_many():
+    curves(range(40), {"a": [2.0**-k for k in range(40)]}, xlabel="", ylabel="", title="", log_y=True)
+    (line,) = plt.gca().get_lines()
+    assert (plt.gca().get_yscale(), line.get_marker()) == ("log", "None")
