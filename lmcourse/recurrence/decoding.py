@@ -77,8 +77,8 @@ def beam_search(
     """Return, for each sentence, the finished hypotheses, the best first: at most `width`.
 
     At each step every living hypothesis is continued by every token, and the most probable of all these continuations are
-    kept. One that ends with <eos> is finished: it is put aside and the beam becomes narrower by one, as in Sutskever et
-    al. 2014, section 3.2. So width 1 is greedy decoding. Those that reach `max_length` without <eos> are put aside as they are. A
+    kept. One that ends with <eos> is finished: it leaves the beam (Sutskever et al. 2014, section 3.2), which is then narrower
+    by one. So width 1 is greedy decoding. Those that reach `max_length` without <eos> are put aside as they are. A
     sentence is done when nothing that lives can beat its best finished one any more.
 
     Hypotheses are ranked by score = log P(ids | source) / ((5 + n) / 6)^length_penalty with n the number of ids, <eos> included: Wu et
@@ -87,6 +87,12 @@ def beam_search(
 
     Raises:
         ValueError: `width` or `max_length` below 1, `length_penalty` below 0.
+
+    >>> from lmcourse.recurrence.seq2seq import Seq2Seq, Seq2SeqConfig
+    >>> model = Seq2Seq(Seq2SeqConfig(9, 7, d_model=4, hidden_size=6))
+    >>> (found,) = beam_search(model, torch.tensor([[5, 7, 2]]), torch.tensor([3]), width=3)
+    >>> 1 <= len(found) <= 3 and found[0].score >= found[-1].score
+    True
     """
     _check_length(max_length)
     if width < 1:

@@ -53,11 +53,21 @@ def scheduled_loss(
     Sampling for Sequence Prediction with Recurrent Neural Networks" (NeurIPS 2015), section 2.4, in its greedy variant: the model's own token
     is its most probable one.
 
+    It has a price. Behind a wrong word the true next one is still asked for, whether or not it goes with what now stands there; a
+    model that gives in to this trusts its inputs less. Huszár, "How (not) to Train your Generative Model: Scheduled Sampling,
+    Likelihood, Adversary?" (2015), shows that the true law is then not the best answer.
+
     Args:
         generator: where the tosses come from, on the CPU; the global one by default.
 
     Raises:
         ValueError: `p` is no probability.
+
+    >>> from lmcourse.recurrence.seq2seq import Seq2Seq, Seq2SeqConfig
+    >>> model = Seq2Seq(Seq2SeqConfig(9, 7, d_model=4, hidden_size=6))
+    >>> batch = pad_pairs([[4, 5, 2], [6, 2]], [[1, 3, 2], [1, 3, 4, 2]])
+    >>> bool(scheduled_loss(model, batch, p=0.0) == translation_loss(model, batch))
+    True
     """
     if not 0 <= p <= 1:
         raise ValueError(f"'p' must be a probability from 0 to 1, got {p}")

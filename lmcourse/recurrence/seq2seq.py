@@ -29,7 +29,8 @@ class Seq2SeqConfig:
         source_vocab_size, target_vocab_size: how many tokens each side has.
         d_model: of the embeddings.
         hidden_size: of the decoder's state, and so of the context. Of a bidirectional encoder each direction has half of it.
-        cell: "rnn", "lstm" or "gru", on both sides. n_layers: one above another, on both sides.
+        cell: "rnn", "lstm" or "gru", on both sides. An LSTM hands over both parts of its state, h and c.
+        n_layers: one above another, on both sides.
         bidirectional: the encoder also reads from right to left.
         fused: see `RecurrentConfig`.
         seed: of the first weights.
@@ -41,7 +42,7 @@ class Seq2SeqConfig:
     source_vocab_size: int
     target_vocab_size: int
     d_model: int = 64
-    hidden_size: int = 128
+    hidden_size: int = 192
     cell: str = "gru"
     n_layers: int = 1
     bidirectional: bool = True
@@ -73,9 +74,9 @@ class Encoder(nn.Module):
 
     From left to right the last state has read the whole sentence, from right to left so has the state at the first word. Both
     side by side are the first state of the decoder's layer, of the same size: no further weights stand between them.
-    (Where the sizes differ, a linear layer does it, as in Bahdanau et al. 2015, section A.2.2.)
+    (Where the sizes differ, a layer of weights makes the one from the other, as in Bahdanau et al. 2015, section A.2.2.)
 
-    >>> encoder = Encoder(Seq2SeqConfig(9, 9, d_model=4, hidden_size=6))
+    >>> encoder = Encoder(Seq2SeqConfig(9, 9, d_model=4, hidden_size=6, cell="gru"))
     >>> context = encoder(torch.tensor([[5, 7, 2], [8, 2, 0]]), torch.tensor([3, 2]))
     >>> context.memory.shape, [tuple(part.shape) for part in context.state]
     (torch.Size([2, 3, 6]), [(2, 1, 6)])

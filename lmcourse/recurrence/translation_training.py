@@ -68,18 +68,29 @@ def _padded(rows: Sequence[Sequence[int]], padding: int) -> Tensor:
 
 
 def pair_batches(pairs: Pairs, batch_size: int, seed: int = 0) -> Iterator[PairBatch]:
-    """Yield batches without end, in each of them pairs of about the same length; see `batches_by_length`."""
+    """Yield batches without end, in each of them pairs of about the same length; see `batches_by_length`.
+
+    Raises:
+        ValueError: fewer pairs than `batch_size`, or a `batch_size` below 1.
+    """
     source, target = pairs.ids()
     # Targets of one length share a batch within those of sources: both sides have little padding.
     lengths = [len(one) + len(other) for one, other in zip(source, target, strict=True)]
-    for chosen in batches_by_length(lengths, batch_size, seed):
-        yield pad_pairs([source[i] for i in chosen], [target[i] for i in chosen])
+    return (
+        pad_pairs([source[i] for i in chosen], [target[i] for i in chosen])
+        for chosen in batches_by_length(lengths, batch_size, seed)
+    )
 
 
 def translation_loss(model: Translator, batch: PairBatch) -> Float[Tensor, ""]:
     """Return the mean of -log P(target | what came before it, source) in nats per target token, <eos> included.
 
     Teacher forcing; padding does not count.
+
+    >>> from lmcourse.recurrence.seq2seq import Seq2Seq, Seq2SeqConfig
+    >>> model = Seq2Seq(Seq2SeqConfig(9, 7, d_model=4, hidden_size=6))
+    >>> 1.5 < translation_loss(model, pad_pairs([[4, 5, 2]], [[1, 3, 2]])).item() < 2.5  # untrained: about log(7)
+    True
     """
     logits = model(batch.source_ids, batch.lengths, batch.target_ids)
     return F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())

@@ -4,11 +4,16 @@ import json
 import math
 import re
 from copy import deepcopy
+from dataclasses import replace
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
 
+from lmcourse.widgets.attention import attention_by_hand, attention_map, mask_painter, softmax_playground
 from lmcourse.widgets.embeddings import rope_dials, window_pairs, word_map
+from lmcourse.widgets.recurrence import TracedSentence, encoder_decoder_steps, gate_playground
+from lmcourse.widgets.recurrence.encoder_decoder_steps import common_words, encode_states
 from lmcourse.widgets.sequences import guessing_game, reader_bits
 
 LAW = {"a": 0.5, "b": 0.25, "C": 0.25}
@@ -170,3 +175,279 @@ def test_rope_dials_say_where_the_dot_product_is_largest():
 def test_rope_dials_refuse_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         rope_dials(**arguments)
+
+
+FOX = (
+    ["a", "fox", "<eos>"],
+    ["lomi", "su", "rusa"],
+    [[0.2, 0.5, 0.3], [1, 0, 0], [0.7, 0.2, 0.1]],
+    [(1, 0), (2, 2), (1, 2)],
+)
+
+
+def test_attention_map_judges_words_with_a_link():
+    data = data_of(attention_map([FOX]))
+    assert data["sentences"][0]["links"] == [[1], [], [1, 2]]
+    assert data["sentences"][0]["weights"] == [[[2000, 5000, 3000], [10000, 0, 0], [7000, 2000, 1000]]]
+    figure = attention_map([FOX, (["x"] * 3, ["y"], [[0, 0, 1.0]], [(0, 0)])])
+    assert figure.alt == (
+        "The largest weight of 3 translated words in 2 sentences, against the true alignment. "
+        "Right for 1, one place beside it for 1, elsewhere for 1."
+    )
+    assert figure.fallback[1:] == [("a fox <eos>", "lomi su rusa", 1, 2), ("x x x", "y", 0, 1)]
+
+
+def test_attention_map_tells_heads_apart():
+    source, target, weights, links = FOX
+    two = [weights, np.eye(3)[[1, 2, 1]]]
+    figure = attention_map([(source, target, two, links)], heads=["first", "second"])
+    assert data_of(figure)["heads"] == ["first", "second"]
+    assert figure.fallback[0][2:] == ("first: right", "second: right", "Words with a link")
+    assert figure.fallback[1][2:] == (1, 2, 2)
+    assert figure.alt.endswith(
+        "first: right for 1, one place beside it for 1, elsewhere for 0. "
+        "second: right for 2, one place beside it for 0, elsewhere for 0."
+    )
+
+
+@pytest.mark.parametrize(
+    ("pair", "heads", "message"),
+    [
+        (None, None, "'pairs' must hold at least one pair"),
+        ((["a"], ["x"], [[0.5, 0.5]], []), None, r"shape \(1, 1\), .* got \(1, 1, 2\) in pair 1"),
+        ((["a", "b"], ["x", "y"], [0.5, 0.5], []), None, r"got \(2,\) in pair 1"),
+        ((["a"], [], np.zeros((0, 1)), []), None, r"got \(1, 0, 1\) in pair 1"),
+        ((["a", "b"], ["x"], [[0.5, 0.6]], []), None, "sum to 1 over the source, got another row in pair 1"),
+        ((["a", "b"], ["x"], [[1.5, -0.5]], []), None, "weights of 0 or more"),
+        ((["a", "b"], ["x"], [[np.nan, 1.0]], []), None, "weights of 0 or more"),
+        ((["a", "b"], ["x"], [[0.5, 0.5]], [(2, 0)]), None, r"words below \(2, 1\), got \(2, 0\) in pair 1"),
+        ((["a", "b"], ["x"], [[0.5, 0.5]], [(0, -1)]), None, r"got \(0, -1\) in pair 1"),
+        ((["a"], ["x"], [[[1.0]], [[1.0]]], []), None, "one number of heads, got 1 and, in pair 1, 2"),
+        ((["a"], ["x"], [[1.0]], []), ["one", "two"], "'heads' must name each of 1 heads"),
+    ],
+)
+def test_attention_map_refuses_pairs_that_do_not_fit(pair, heads, message):
+    with pytest.raises(ValueError, match=message):
+        attention_map([FOX, pair] if pair else [], heads=heads)
+
+
+def test_attention_by_hand_has_its_still_version():
+    query, key, value = np.zeros((3, 2)), [[2, 0], [0, 1], [1, 1]], [[0.3, 0.0], [0.0, 0.9], [-0.3, 0.6]]
+    query[2] = [math.sqrt(2) / 2 * math.log(3), 0]  # scaled scores of log 3, 0 and half of log 3
+    figure = attention_by_hand("abc", query, key, value, looks=2)
+    assert figure.fallback[1] == ("a", "0.33", "0.33", "0.33", "(0.00, 0.50)")
+    weights = np.array([3, 1, math.sqrt(3)]) / (4 + math.sqrt(3))
+    assert figure.fallback[3][1:4] == tuple(f"{w:.2f}" for w in weights)
+    assert f"“c” looks most at “a”, with a weight of {weights[0]:.2f}" in figure.alt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"words": ["a", "b"]}, "'words' must be three different words, got"),
+        ({"words": ["a", "b", "a"]}, "'words' must be three different words, got"),
+        ({"query": [[0, 0]]}, "'query' must hold three vectors of two numbers from -2 to 2"),
+        ({"key": [[0, 0], [0, 0], [0, 2.1]]}, "'key' must hold three vectors"),
+        ({"value": [[0, 0], [0, 0], [0, math.nan]]}, "'value' must hold three vectors"),
+        ({"looks": 3}, "'looks' must be 0, 1 or 2, got 3"),
+    ],
+)
+def test_attention_by_hand_refuses_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        attention_by_hand(**arguments)
+
+
+def test_softmax_playground_draws_scores_whose_variance_is_the_size_of_the_head():
+    data = data_of(softmax_playground([4, 64], n_keys=8, draws=2000, seed=3))
+    for d, drawn in zip(data["d_heads"], data["drawn"], strict=True):
+        assert np.var(drawn) / d == pytest.approx(1, abs=0.1)  # keys of one draw share the query
+    assert data == data_of(softmax_playground([4, 64], n_keys=8, draws=2000, seed=3))
+    assert data["drawn"] != data_of(softmax_playground([4, 64], n_keys=8, draws=2000, seed=4))["drawn"]
+
+
+def test_softmax_playground_has_its_still_version():
+    figure = softmax_playground([16], n_keys=2, draws=1)
+    (scores,) = data_of(figure)["drawn"][0]
+    for column, gap in ((1, scores[1] - scores[0]), (3, (scores[1] - scores[0]) / 4)):
+        first = 1 / (1 + math.exp(gap))
+        assert figure.fallback[1][column] == f"{first:.2f}, {1 - first:.2f}"
+        assert figure.fallback[1][column + 1] == f"{first * (1 - first):.3f}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"d_heads": []}, "'d_heads' must hold sizes of at least 1"),
+        ({"d_heads": [4, 0]}, "'d_heads' must hold sizes of at least 1, got"),
+        ({"n_keys": 1}, "'n_keys' must be from 2 to 8, .* got 1"),
+        ({"n_keys": 9}, "got 9"),
+        ({"draws": 0}, "'draws' must be at least 1, got 0"),
+    ],
+)
+def test_softmax_playground_refuses_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        softmax_playground(**arguments)
+
+
+def test_mask_painter_offers_masks_for_padding_where_there_is_some():
+    plain = data_of(mask_painter(["a", "b", "c"]))["presets"]
+    assert list(plain) == ["full", "causal", "window of 2", "self only"]
+    assert plain["window of 2"] == [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
+    figure = mask_painter(["[P]", "a", "b"], pad="[P]")
+    assert data_of(figure)["presets"]["causal + padding"] == [[0, 0, 0], [0, 1, 0], [0, 1, 1]]
+    assert ("causal + padding", "nobody", "a", "a, b") in figure.fallback
+    assert data_of(figure)["word"] == 2
+    assert data_of(mask_painter())["word"] == 4  # the last word that is no padding
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a", "b"], "'words' must hold 3 to 10 words, got 2"),
+        (list("abcdefghijk"), "got 11"),
+        (["<pad>"] * 3, "'words' must hold a word that is not pad='<pad>'"),
+    ],
+)
+def test_mask_painter_refuses_bad_texts(words, message):
+    with pytest.raises(ValueError, match=message):
+        mask_painter(words)
+
+
+SPOKEN = TracedSentence(
+    source=["a", "dog", "<eos>"],
+    reference=["hund", "su"],
+    encoder_states=np.linspace(-1, 1, 24).reshape(2, 3, 4),
+    decoder_states=np.linspace(1, -1, 24).reshape(3, 8),
+    guesses=[[("hund", 0.8), ("su", 0.104)], [("su", 1.0), ("<eos>", 0.0)], [("<eos>", 0.5), ("hund", 0.5)]],
+)
+
+
+def decoded(text: str, directions: int, times: int, units: int) -> np.ndarray:
+    """The levels back: sums of base-9 digits, brought to -4 ... 4."""
+    digits = [digit for sign in text for digit in divmod(ord(sign) - 35, 9)][: directions * times * units]
+    sums = np.cumsum(np.reshape(digits, (directions, times, units)), axis=1)
+    return (sums + 4) % 9 - 4
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 5, 3), (1, 4, 6), (2, 1, 8)])
+def test_states_on_the_page_are_the_states_in_quarters(shape):
+    states = np.random.default_rng(0).uniform(-1, 1, size=shape)
+    states.ravel()[0] = -1
+    text = encode_states(states)
+    assert text.isascii()
+    assert len(text) == (states.size + 1) // 2
+    assert decoded(text, *shape).tolist() == np.rint(4 * states).astype(int).tolist()
+
+
+def test_common_words_are_as_many_as_can_be():
+    for one, other in product(
+        [tuple("abab"), tuple("bca"), (), tuple("aabbc")], [tuple("ba"), tuple("cabba"), ()]
+    ):
+        pairs = common_words(one, other)
+        assert all(one[i] == other[j] for i, j in pairs)
+        assert all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(pairs))
+        subsequences = [set(combinations(words, len(pairs) + 1)) for words in (one, other)]
+        assert not subsequences[0] & subsequences[1]  # none is longer
+
+
+def test_encoder_decoder_steps_sort_by_length_and_count_what_is_right():
+    wrong = replace(SPOKEN, reference=["su", "hund"])
+    short = replace(SPOKEN, source=["dogs", "bark", "loudly"], reference=["su"])  # three words, no <eos>
+    figure = encoder_decoder_steps([short, wrong, SPOKEN], glosses={"hund": "dog"}, units=3)
+    data = data_of(figure)
+    assert [len(source) for source in data["source"]] == [3, 3, 3]
+    assert [data["source_vocab"][i] for i in data["source"][2]] == ["dogs", "bark", "loudly"]
+    assert figure.fallback[1:] == [(2, 2, 1), (3, 1, 0)]
+    assert figure.alt.startswith("3 sentences of 2 to 3 words, read into a state of 8 numbers")
+    assert data["right"] == [[0, 1, 1], [1, 1, 1], [0, 1, 1]]
+    assert data["met"] == [[1, 0], [1, 1], [1]]
+    assert data["chances"][0] == [[80, 10], [100, 0], [50, 50]]
+    assert data["glosses"][data["target_vocab"].index("hund")] == "dog"
+    levels = decoded(data["encoder"][0], 2, 3, 3)
+    assert levels.tolist() == np.rint(4 * SPOKEN.encoder_states[..., :3]).tolist()
+    halves = SPOKEN.decoder_states.reshape(3, 2, 4)[..., :3].reshape(1, 3, 6)
+    assert decoded(data["decoder"][0], 1, 3, 6).tolist() == np.rint(4 * halves).tolist()
+
+
+def test_a_translation_without_its_end_is_not_right():
+    assert SPOKEN.is_right
+    assert not replace(SPOKEN, guesses=SPOKEN.guesses[:2]).is_right
+    assert not replace(SPOKEN, reference=["hund"]).is_right
+
+
+@pytest.mark.parametrize(
+    ("sentence", "units", "message"),
+    [
+        (None, 4, "'sentences' must hold from 1 to 300, got 0"),
+        (SPOKEN, 5, "'units' must be from 1 to 4, the size of a direction, got 5"),
+        (SPOKEN, 0, "got 0"),
+        (
+            replace(SPOKEN, encoder_states=np.zeros((3, 3, 4))),
+            4,
+            r"of 1 or 2 directions, got shape \(3, 3, 4\)",
+        ),
+        (replace(SPOKEN, encoder_states=np.zeros((3, 4))), 4, r"of 1 or 2 directions, got shape \(3, 4\)"),
+        (
+            replace(SPOKEN, source=["a", "<eos>"]),
+            4,
+            r"'encoder_states' must be \(2, 2, 4\) .* got \(2, 3, 4\)",
+        ),
+        (
+            replace(SPOKEN, decoder_states=np.zeros((3, 4))),
+            4,
+            r"'decoder_states' must be \(3, 8\) .* got \(3, 4\)",
+        ),
+        (replace(SPOKEN, decoder_states=np.full((3, 8), 1.5)), 4, "from -1 to 1, .* up to 1.5"),
+        (replace(SPOKEN, decoder_states=np.full((3, 8), np.nan)), 4, "from -1 to 1, .* up to nan"),
+        (
+            replace(SPOKEN, guesses=[*SPOKEN.guesses[:2], [("su", 1.0)]]),
+            4,
+            r"at each step, at least 1, got \[1, 2\]",
+        ),
+        (replace(SPOKEN, guesses=[[("su", 1.2), ("hund", 0.0)]] * 3), 4, "from 0 to 1, got 0.0 to 1.2"),
+    ],
+)
+def test_encoder_decoder_steps_refuse_what_does_not_fit(sentence, units, message):
+    with pytest.raises(ValueError, match=message):
+        encoder_decoder_steps([] if sentence is None else [sentence], units=units)
+
+
+def test_encoder_decoder_steps_refuse_too_many_sentences():
+    with pytest.raises(ValueError, match="from 1 to 300, got 301"):
+        encoder_decoder_steps([SPOKEN] * 301, units=4)
+
+
+def test_gate_playground_has_its_still_version():
+    figure = gate_playground(forget=0.9, weight=0.7, start=0.0, steps=40)
+    rows = {row[0]: row[1:] for row in figure.fallback[1:]}
+    assert rows["LSTM, forget bias 0: 0.50"] == ("1", "0.5", "0.031", "9.5e-07", "9.1e-13")
+    assert rows["LSTM, remember for ever"] == ("for ever", "1", "1", "1", "1")
+    assert rows["plain cell, w = 0.7"] == (
+        "2",
+        *(f"{0.7**t:.2g}" for t in (1, 5, 20, 40)),
+    )  # tanh has slope 1 at 0
+    assert rows["plain cell, w = 1.2"][0] == "for ever"
+    ends = [0.8 - 1e-6, 0.8 + 1e-6]  # away from 0 the slope counts: by a difference instead of a product
+    for _ in range(5):
+        ends = [math.tanh(0.7 * h) for h in ends]
+    away = {row[0]: row[1:] for row in gate_playground(weight=0.7, start=0.8, steps=40).fallback[1:]}
+    assert away["plain cell, w = 0.7"][2] == f"{(ends[1] - ends[0]) / 2e-6:.2g}"
+    assert figure.alt.startswith(
+        "With a forget gate of 0.9, an LSTM cell keeps 0.12 of its first value after 20 steps; its half-life is 7 "
+    )
+    presets = {name: gates for name, *gates in data_of(figure)["presets"]}
+    assert presets["forget bias 4: 0.98"][0] == pytest.approx(math.exp(4) / (1 + math.exp(4)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"forget": 1.1}, "'forget' must be from 0 to 1, got 1.1"),
+        ({"weight": -0.1}, "'weight' must be from 0 to 1.5, got -0.1"),
+        ({"start": math.nan}, "'start' must be from -1 to 1, got nan"),
+        ({"steps": 5}, "'steps' must be from 10 to 200, got 5"),
+    ],
+)
+def test_gate_playground_refuses_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        gate_playground(**arguments)
