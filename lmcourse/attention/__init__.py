@@ -2,7 +2,8 @@
 
 Read the modules in this order: `masks` (who may look at whom), `softmax` (from scores to weights, and why they are scaled), `scaled`
 (relevance and combination, the two steps), `alignment` (looking back from a recurrent decoder), `heads` and `multi_head` (the layer of
-the Transformer) and `influence` (does anything leak?).
+the Transformer) and `influence` (does anything leak?); then `residual`, `language_model` and `recall` (a model of attention and
+nothing else), `translators` (looking back with and without recurrence), `alignment_error` (does it look where the truth is?) and `cost`.
 """
 
 from lmcourse.attention.alignment import (
@@ -11,10 +12,27 @@ from lmcourse.attention.alignment import (
     MultiplicativeAttention,
     additive_scores,
 )
+from lmcourse.attention.alignment_error import AlignmentErrors, alignment_error, alignment_error_rate
+from lmcourse.attention.cost import (
+    Cost,
+    attention_cost,
+    fit_exponent,
+    peak_bytes,
+    recurrent_cost,
+    seconds_against_length,
+)
 from lmcourse.attention.heads import join_heads, multi_head_attention, split_heads
 from lmcourse.attention.influence import influence
+from lmcourse.attention.language_model import (
+    SelfAttentionLM,
+    SelfAttentionLMConfig,
+    induction_score,
+    previous_token_score,
+)
 from lmcourse.attention.masks import causal_mask, check_mask, combine_masks, length_mask, padding_mask
 from lmcourse.attention.multi_head import MultiHeadAttention, MultiHeadConfig
+from lmcourse.attention.recall import PlayRows, play_rows, recall_excess, short_play, train_on_plays
+from lmcourse.attention.residual import ResidualAttention, ResidualConfig
 from lmcourse.attention.scaled import combine, relevance, scaled_dot_product_attention
 from lmcourse.attention.softmax import (
     Saturation,
@@ -25,31 +43,65 @@ from lmcourse.attention.softmax import (
     softmax_saturation,
     weight_entropy,
 )
+from lmcourse.attention.translators import (
+    AttentiveConfig,
+    AttentiveDecoder,
+    AttentiveSeq2Seq,
+    SelfAttentionTranslator,
+    SelfAttentionTranslatorConfig,
+    prefix_mask,
+)
 
 __all__ = [
     "AdditiveAttention",
+    "AlignmentErrors",
+    "AttentiveConfig",
+    "AttentiveDecoder",
+    "AttentiveSeq2Seq",
+    "Cost",
     "LookingBack",
     "MultiHeadAttention",
     "MultiHeadConfig",
     "MultiplicativeAttention",
+    "PlayRows",
+    "ResidualAttention",
+    "ResidualConfig",
     "Saturation",
     "ScoreVariance",
+    "SelfAttentionLM",
+    "SelfAttentionLMConfig",
+    "SelfAttentionTranslator",
+    "SelfAttentionTranslatorConfig",
     "additive_scores",
+    "alignment_error",
+    "alignment_error_rate",
+    "attention_cost",
     "causal_mask",
     "check_mask",
     "combine",
     "combine_masks",
+    "fit_exponent",
+    "induction_score",
     "influence",
     "join_heads",
     "length_mask",
     "masked_softmax",
     "multi_head_attention",
     "padding_mask",
+    "peak_bytes",
+    "play_rows",
+    "prefix_mask",
+    "previous_token_score",
+    "recall_excess",
+    "recurrent_cost",
     "relevance",
     "scaled_dot_product_attention",
     "score_variance",
+    "seconds_against_length",
+    "short_play",
     "softmax_jacobian",
     "softmax_saturation",
     "split_heads",
+    "train_on_plays",
     "weight_entropy",
 ]

@@ -127,9 +127,7 @@ class ProbeTransformer(nn.Module):
         return self.hidden(ids)[-1] @ self.embedding.weight.T
 
 
-def token_losses(
-    model: ProbeTransformer, rows: Int64[Tensor, "batch length"]
-) -> Float[Tensor, "batch length-1"]:
+def token_losses(model: nn.Module, rows: Int64[Tensor, "batch length"]) -> Float[Tensor, "batch length-1"]:
     """Return -log p(row[t] | row[0], ..., row[t-1]) in nats, for t = 1 ... length - 1. The first token is given."""
     logits = model(rows[:, :-1])  # (batch, length-1, vocab)
     return F.cross_entropy(logits.transpose(1, 2), rows[:, 1:], reduction="none")
@@ -165,7 +163,7 @@ def row_index(
 
 @torch.no_grad()
 def excess_by_position(
-    model: ProbeTransformer,
+    model: nn.Module,
     rows: Int64[Tensor, "rows length"],
     surprisal: Float[np.ndarray, "rows length-1"],
     batch_size: int = 64,
