@@ -11,6 +11,7 @@ CHECKED = [
     "lmcourse.tokens",
     "lmcourse.embeddings",
     "lmcourse.recurrence",
+    "lmcourse.attention",
 ]
 install_import_hook(CHECKED, "beartype.beartype")
 

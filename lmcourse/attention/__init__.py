@@ -3,7 +3,8 @@
 Read the modules in this order: `masks` (who may look at whom), `softmax` (from scores to weights, and why they are scaled), `scaled`
 (relevance and combination, the two steps), `alignment` (looking back from a recurrent decoder), `heads` and `multi_head` (the layer of
 the Transformer) and `influence` (does anything leak?); then `residual`, `language_model` and `recall` (a model of attention and
-nothing else), `translators` (looking back with and without recurrence), `alignment_error` (does it look where the truth is?) and `cost`.
+nothing else), `translators` (looking back with and without recurrence), `alignment_error` (does it look where the truth is?), `cost`, and
+`studies` (the experiments of the lesson, over several seeds).
 """
 
 from lmcourse.attention.alignment import (
@@ -43,6 +44,13 @@ from lmcourse.attention.softmax import (
     softmax_saturation,
     weight_entropy,
 )
+from lmcourse.attention.studies import (
+    attention_models,
+    readers_of_plays,
+    record_studies,
+    recorded_study,
+    translators,
+)
 from lmcourse.attention.translators import (
     AttentiveConfig,
     AttentiveDecoder,
@@ -76,6 +84,7 @@ __all__ = [
     "alignment_error",
     "alignment_error_rate",
     "attention_cost",
+    "attention_models",
     "causal_mask",
     "check_mask",
     "combine",
@@ -92,7 +101,10 @@ __all__ = [
     "play_rows",
     "prefix_mask",
     "previous_token_score",
+    "readers_of_plays",
     "recall_excess",
+    "record_studies",
+    "recorded_study",
     "recurrent_cost",
     "relevance",
     "scaled_dot_product_attention",
@@ -103,5 +115,6 @@ __all__ = [
     "softmax_saturation",
     "split_heads",
     "train_on_plays",
+    "translators",
     "weight_entropy",
 ]

@@ -6,8 +6,10 @@ length; but its steps wait for one another, and attention has all of its places 
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -152,13 +154,26 @@ def peak_bytes(call: Callable[[], object], device: str = "cpu") -> int:
         call()
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as noted:
+    with _no_native_messages(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as noted:
         kept = call()
     del kept
     # `noted.events()` folds what happens inside an operation into one number; the raw notes have each allocation.
     changes = [e for e in noted.profiler.kineto_results.events() if e.name() == "[memory]"]
     changes.sort(key=lambda change: change.start_ns())
     return int(np.cumsum([0, *(change.nbytes() for change in changes)]).max())
+
+
+@contextmanager
+def _no_native_messages() -> Iterator[None]:
+    """torch's profiler writes a line to the process's standard error each time; nobody asked for it."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _wait() -> None:

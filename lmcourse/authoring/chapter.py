@@ -48,6 +48,7 @@ class Chapter:
                     e.compare,
                     [] if hidden else [m.hint for m in e.mistakes],
                     list(e.allow),
+                    list(e.refuse),
                     e.collect,
                     e.may_mutate,
                     [

@@ -15,7 +15,7 @@ from lmcourse.exercises.verdict import Verdict, judge
 
 def judge_function(answer: Callable[..., Any], visible: ExerciseRecord, hidden: ExerciseRecord) -> Verdict:
     """Judge one answer on both sets of cases; the first that fails is told."""
-    reason = refusal(answer, visible.allow)
+    reason = refusal(answer, visible.allow, visible.refuse)
     if reason is not None:
         return Verdict(visible.name, "refused", 0, visible.points, reason=reason)
 

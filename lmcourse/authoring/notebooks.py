@@ -26,6 +26,7 @@ from lmcourse.authoring.release import make_release
 from lmcourse.exercises.records import to_json
 
 CELL_SECONDS = 300
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 INSTALL = """\
@@ -156,10 +157,18 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = _joined_streams(cell.outputs)
+            cell.outputs = _joined_streams(
+                [output for output in cell.outputs if not _is_progress_bar(output)]
+            )
             for output in cell.outputs:
-                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+                output.get("data", {}).pop(WIDGET, None)
     return notebook
+
+
+def _is_progress_bar(output: NotebookNode) -> bool:
+    """A widget that has nothing to show on a page; without its kernel a progress bar would stay at 0 % for ever."""
+    data = output.get("data", {})
+    return WIDGET in data and set(data) <= {WIDGET, "text/plain"}
 
 
 def _joined_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:

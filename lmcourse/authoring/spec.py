@@ -53,7 +53,9 @@ class Exercise:
 
     `cases(rng)` yields edge cases first and then random ones without end; `visible` of them go to the student,
     `hidden` of them are asked in grading, from another seed. `allow` names modules an answer may use beyond the
-    usual ones. `secret` keeps expected values out of the student's copy (predictions). `may_mutate`
+    usual ones. `refuse` names functions and classes of torch or numpy that would be the answer itself, each as it
+    calls itself (its `__name__`); they are looked for as attributes of modules and as imports, so methods of a tensor
+    are not seen. `secret` keeps expected values out of the student's copy (predictions). `may_mutate`
     lets an answer change its arguments. For answers that yield: collect="list" runs the iterator through and
     judges the list; collect="stream" also hands the first argument over as an iterator, and judges after how
     many items taken from it each text, number or whatever was yielded.
@@ -68,6 +70,7 @@ class Exercise:
     visible: int = 12
     hidden: int = 30
     allow: tuple[str, ...] = ()
+    refuse: tuple[str, ...] = ()
     secret: bool = False
     collect: str = ""
     may_mutate: bool = False

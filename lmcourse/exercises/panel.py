@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 
@@ -14,6 +15,12 @@ _STYLE = (
     "padding:.7em 1em;margin:.4em 0;font-family:system-ui,sans-serif;line-height:1.5"
 )
 _EDGES = {"passed": "#1a7f5a", "failed": "#c4590b"}
+
+# Code, or one or two stars that hug words, with a space or punctuation outside: a * b, x*y*z and *args are none.
+_MARKED = re.compile(
+    r"`(?P<code>[^`]+)`"
+    r"|(?<![^\s(\[\"'“‘—–-])(?P<stars>\*\*?)(?P<words>\w(?:[^*`]*\w)?)(?P=stars)(?![^\s.,;:!?)\]\"'”’—–-])"
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class Panel:
                 parts.append(f"<div style='min-width:0;overflow-wrap:anywhere;{font}'>{escape(text)}</div>")
             parts.append("</div>")
         if v.hint:
-            parts.append(f"<p style='margin:.5em 0'><strong>Hint.</strong> {escape(v.hint)}</p>")
+            parts.append(f"<p style='margin:.5em 0'><strong>Hint.</strong> {hint_html(v.hint)}</p>")
         if v.reason:
             parts.append(f"<p style='margin:.5em 0'>{escape(v.reason)}</p>")
         parts.append(self._progress())
@@ -96,6 +103,23 @@ class Panel:
             )
         bar = f"<div style='display:flex;gap:.2em;max-width:24em;margin:.5em 0 .2em'>{''.join(marks)}</div>"
         return f"{bar}<div>{escape(self._total())}</div>"
+
+
+def hint_html(hint: str) -> str:
+    """Return a hint as HTML: `code`, *stress* and **strong stress**; all else is escaped, and a product stays one.
+
+    >>> hint_html("A *longer* text: `n * m` < k * n")
+    'A <em>longer</em> text: <code>n * m</code> &lt; k * n'
+    """
+    made, done = [], 0
+    for found in _MARKED.finditer(hint):
+        tag = "code" if found["code"] else "em" if found["stars"] == "*" else "strong"
+        made += [
+            escape(hint[done : found.start()]),
+            f"<{tag}>{escape(found['code'] or found['words'])}</{tag}>",
+        ]
+        done = found.end()
+    return "".join([*made, escape(hint[done:])])
 
 
 def headline(v: Verdict) -> str:

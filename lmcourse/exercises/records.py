@@ -39,6 +39,7 @@ class ExerciseRecord:
     compare: Compare
     hints: list[str]
     allow: list[str]
+    refuse: list[str]
     collect: str
     may_mutate: bool
     cases: list[Case] = field(repr=False)
@@ -74,6 +75,8 @@ def to_json(record: ChapterRecord) -> str:
     lines = [f'{{"format": {FORMAT}, "chapter": {json.dumps(record.chapter)}, "exercises": [']
     for number, e in enumerate(record.exercises):
         entry = {k: v for k, v in vars(e).items() if k not in ("cases", "compare")}
+        if not e.refuse:  # most exercises: what was recorded before it could be said stays as it is
+            del entry["refuse"]
         entry["compare"] = e.compare.to_json()
         cases = [
             {
@@ -103,7 +106,9 @@ def from_json(text: str, *, source: str) -> ChapterRecord:
                 Case(c["about"], _raw(c["args"]), _raw(c["expected"]), c["mark"], c["mistakes"])
                 for c in e.pop("cases")
             ]
-            exercises.append(ExerciseRecord(**{**e, "compare": Compare(**e["compare"])}, cases=cases))
+            exercises.append(
+                ExerciseRecord(**{"refuse": [], **e, "compare": Compare(**e["compare"])}, cases=cases)
+            )
         return ChapterRecord(data["chapter"], exercises)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{source} is not a file of recorded cases: {error}") from error

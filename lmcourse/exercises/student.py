@@ -51,7 +51,7 @@ class Checker:
 
     def verdict(self, name: str, answer: Callable[..., Any]) -> Verdict:
         exercise = self.chapter.find(name)
-        reason = refusal(answer, exercise.allow)
+        reason = refusal(answer, exercise.allow, exercise.refuse)
         if reason is not None:
             return Verdict(name, "refused", 0, exercise.points, total=len(exercise.cases), reason=reason)
 

@@ -10,13 +10,14 @@ every translator can do), `seq2seq` (an encoder and a decoder with a context of 
 from lmcourse.recurrence.cells import CELLS, Cell, GRUCell, LSTMCell, RNNCell, State
 from lmcourse.recurrence.decoding import Hypothesis, beam_search, greedy
 from lmcourse.recurrence.exposure import Exposure, ScheduledSampling, exposure, scheduled_loss, write_mixed
-from lmcourse.recurrence.floor import train_recurrent_lm
+from lmcourse.recurrence.floor import train_on_documents
 from lmcourse.recurrence.gradients import gradient_norms, input_gradient_norms
-from lmcourse.recurrence.language_model import RecurrentLM, RecurrentLMConfig
+from lmcourse.recurrence.language_model import RecurrentLM, RecurrentLMConfig, document_surprisal
 from lmcourse.recurrence.layers import Recurrent, RecurrentConfig
 from lmcourse.recurrence.recall import recall_accuracy, recall_batches
 from lmcourse.recurrence.seq2seq import Decoder, Encoder, Seq2Seq, Seq2SeqConfig
 from lmcourse.recurrence.steps import gru_step, lstm_step, rnn_step
+from lmcourse.recurrence.trace import trace
 from lmcourse.recurrence.translation_training import (
     BANDS,
     Band,
@@ -61,6 +62,7 @@ __all__ = [
     "batches_of_streams",
     "beam_search",
     "detach",
+    "document_surprisal",
     "exact_match_by_length",
     "exposure",
     "gradient_norms",
@@ -76,7 +78,8 @@ __all__ = [
     "rnn_step",
     "run",
     "scheduled_loss",
-    "train_recurrent_lm",
+    "trace",
+    "train_on_documents",
     "train_translator",
     "translation_loss",
     "write_mixed",

@@ -1,31 +1,44 @@
-"""This chapter's rows of the book's table: how near recurrent language models come to the floor of each source."""
+"""Rows of the book's table for models that are trained by gradients: how near they come to the floor of each source."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lmcourse.corpora.corpus import Corpus
 from lmcourse.embeddings import row_index
 from lmcourse.figures.floor import FloorRow
-from lmcourse.recurrence.language_model import RecurrentLM, RecurrentLMConfig
+from lmcourse.recurrence.language_model import RecurrentLM, RecurrentLMConfig, document_surprisal
 from lmcourse.sequences import cross_entropy
 from lmcourse.sequences.floor import ExactSource
 from lmcourse.training import History, TrainConfig, next_token_loss, side_by_side, train
 
 CHAPTER = "03_recurrence"
-NAMES = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 ROW = 80  # tokens that the gradient flows through: a whole play
 FLOOR_CONFIG = TrainConfig(steps=1200, batch_size=16, lr=3e-3)
 
+MakeModel = Callable[[int, int], nn.Module]  # from the size of a vocabulary and a seed
 
-def train_recurrent_lm(
-    model: RecurrentLM, corpus: Corpus, config: TrainConfig, row: int = ROW, progress: bool = True
+
+def recurrent_models(hidden_size: int = 128) -> dict[str, MakeModel]:
+    """Return this chapter's models by the names that they have in the table."""
+
+    def of(cell: str) -> MakeModel:
+        return lambda vocab_size, seed: RecurrentLM(
+            RecurrentLMConfig(vocab_size, hidden_size=hidden_size, cell=cell, fused=True, seed=seed)
+        )
+
+    return {cell.upper(): of(cell) for cell in ("rnn", "gru", "lstm")}
+
+
+def train_on_documents(
+    model: nn.Module, corpus: Corpus, config: TrainConfig, row: int = ROW, progress: bool = True
 ) -> History:
-    """Train a recurrent language model on rows of `row` tokens, each from the beginning of a document; return what happened.
+    """Train a language model on rows of `row` tokens, each from the beginning of a document; return what happened.
 
     Raises:
         ValueError: fewer rows than a batch holds; as `row_index`.
@@ -44,9 +57,9 @@ def train_recurrent_lm(
 
 def floor_rows(
     sources: Mapping[str, ExactSource],
+    models: Mapping[str, MakeModel],
     *,
-    cells: Sequence[str] = tuple(NAMES),
-    hidden_size: int = 128,
+    chapter: str = CHAPTER,
     config: TrainConfig = FLOOR_CONFIG,
     train_tokens: int = 200_000,
     held_out_tokens: int = 20_000,
@@ -54,7 +67,7 @@ def floor_rows(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> list[FloorRow]:
-    """Train a language model with each cell on the texts of chapter 00's rows; return the losses beside the floor.
+    """Train each model on the texts of chapter 00's rows, or on more of them; return the losses beside the floor.
 
     Each seed draws the text to train on, the text to be judged by and the first weights; a row holds the means over the
     seeds. Unlike counts, trained weights differ a little between machines, in the third place of the loss or so.
@@ -64,34 +77,37 @@ def floor_rows(
     """
     if not seeds:
         raise ValueError("'seeds' must hold at least one seed, got none")
-    sizes = (hidden_size, config, train_tokens, held_out_tokens)
-    jobs = [(source, cell, seed, *sizes) for source in sources.values() for cell in cells for seed in seeds]
+    sizes = (config, train_tokens, held_out_tokens)
+    jobs = [
+        (source, make, seed, *sizes)
+        for source in sources.values()
+        for make in models.values()
+        for seed in seeds
+    ]
     results = iter(side_by_side(_measure, jobs, n_jobs, progress))
     rows = []
     for corpus in sources:
-        for cell in cells:
+        for name in models:
             parameters, loss, floor = np.array([next(results) for _ in seeds]).T  # each (seeds,)
             spread = float((loss - floor).std(ddof=1)) if len(seeds) > 1 else 0.0
             means = round(parameters.mean()), float(loss.mean()), float(floor.mean())
             note = f"from {train_tokens:,} tokens, {config.steps:,} steps"
-            rows.append(FloorRow(CHAPTER, corpus, NAMES[cell], *means, len(seeds), spread, note))
+            rows.append(FloorRow(chapter, corpus, name, *means, len(seeds), spread, note))
     return rows
 
 
 def _measure(
     source: ExactSource,
-    cell: str,
+    make: MakeModel,
     seed: int,
-    hidden_size: int,
     config: TrainConfig,
     train_tokens: int,
     held_out_tokens: int,
 ) -> tuple[int, float, float]:
     """The parameters of a trained model, its loss and the floor, in nats per token."""
     held_out = source.sample(held_out_tokens, seed=2 * seed + 1)
-    sizes = RecurrentLMConfig(len(source.vocab), hidden_size=hidden_size, cell=cell, fused=True, seed=seed)
-    model = RecurrentLM(sizes)
-    train_recurrent_lm(model, source.sample(train_tokens, seed=2 * seed), config, progress=False)
-    loss = cross_entropy(model.surprisal(held_out.documents()))
+    model = make(len(source.vocab), seed)
+    train_on_documents(model, source.sample(train_tokens, seed=2 * seed), config, progress=False)
+    loss = cross_entropy(document_surprisal(model, held_out.documents()))
     floor = cross_entropy(source.surprisal(held_out))
     return sum(weights.numel() for weights in model.parameters()), loss, floor

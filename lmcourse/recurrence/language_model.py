@@ -132,35 +132,52 @@ class RecurrentLM(nn.Module):
         logits = self(ids)[0, -1]  # (vocab,)
         return logits.double().softmax(-1).cpu().numpy()
 
-    @torch.no_grad()
     def surprisal(self, documents: Documents, batch_size: int = 64) -> Float64[np.ndarray, "tokens"]:
-        """Return -log P of each token given its document so far, in nats, all documents in a row.
+        """Return -log P of each token given its document so far; see `document_surprisal`."""
+        return document_surprisal(self, documents, self.config.start_id, batch_size)
 
-        Each document is read behind `start_id`, from the zero state; a model trained on rows that begin so (see
-        `lmcourse.embeddings.row_index`) knows this beginning. Documents of about the same length share a batch.
 
-        Raises:
-            ValueError: `batch_size` below 1; an id outside the vocabulary.
-        """
-        if batch_size < 1:
-            raise ValueError(f"'batch_size' must be at least 1, got {batch_size}")
-        device = self.output.weight.device
-        texts = [torch.as_tensor(np.asarray(document, np.int64)) for document in documents]
-        for text in texts:
-            if len(text) and not 0 <= text.min() <= text.max() < self.config.vocab_size:
-                raise ValueError(
-                    f"'documents' must hold ids from 0 to below vocab_size={self.config.vocab_size}, "
-                    f"got {text.min().item()} to {text.max().item()}"
-                )
-        result: list[np.ndarray] = [np.zeros(0)] * len(texts)
-        order = [i for i in sorted(range(len(texts)), key=lambda i: len(texts[i])) if len(texts[i])]
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            targets = nn.utils.rnn.pad_sequence([texts[i] for i in chosen], batch_first=True)  # (batch, time)
-            before = torch.full_like(targets[:, :1], self.config.start_id)
-            # Padding stands at the right end, so what is read there changes nothing before it.
-            logits = self(torch.cat([before, targets[:, :-1]], dim=1).to(device))
-            losses = F.cross_entropy(logits.double().transpose(1, 2), targets.to(device), reduction="none")
-            for i, row in zip(chosen, losses.cpu().numpy(), strict=True):
-                result[i] = row[: len(texts[i])]
-        return np.concatenate([np.zeros(0), *result])
+@torch.no_grad()
+def document_surprisal(
+    model: nn.Module, documents: Documents, start_id: int = 0, batch_size: int = 64
+) -> Float64[np.ndarray, "tokens"]:
+    """Return -log P of each token given its document so far, in nats, all documents in a row.
+
+    Each document is read behind `start_id`, with nothing before it; a model trained on rows that begin so (see
+    `lmcourse.embeddings.row_index`) knows this beginning. Documents of about the same length share a batch.
+
+    Args:
+        model: `model(input_ids)` are the logits of the token after each, (batch, time, vocab); what stands later must not change
+            them, as in every causal model.
+
+    Raises:
+        ValueError: `batch_size` below 1; a negative id, or one that the model has no logit for.
+
+    >>> uniform = nn.Embedding.from_pretrained(torch.zeros(4, 4))  # the same logit for each of four tokens
+    >>> document_surprisal(uniform, [[1, 2, 0], [3, 0]]).round(4)
+    array([1.3863, 1.3863, 1.3863, 1.3863, 1.3863])
+    """
+    if batch_size < 1:
+        raise ValueError(f"'batch_size' must be at least 1, got {batch_size}")
+    weights = next(model.parameters())
+    start = torch.tensor([[start_id]], device=weights.device)
+    vocab_size = model(start).shape[-1]
+    texts = [torch.as_tensor(np.asarray(document, np.int64)) for document in documents]
+    for text in texts:
+        if len(text) and not 0 <= text.min() <= text.max() < vocab_size:
+            raise ValueError(
+                f"'documents' must hold ids from 0 to below vocab_size={vocab_size}, "
+                f"got {text.min().item()} to {text.max().item()}"
+            )
+    result: list[np.ndarray] = [np.zeros(0)] * len(texts)
+    order = [i for i in sorted(range(len(texts)), key=lambda i: len(texts[i])) if len(texts[i])]
+    for first in range(0, len(order), batch_size):
+        chosen = order[first : first + batch_size]
+        targets = nn.utils.rnn.pad_sequence([texts[i] for i in chosen], batch_first=True)  # (batch, time)
+        targets = targets.to(weights.device)
+        # Padding stands at the right end, so what is read there changes nothing before it.
+        logits = model(torch.cat([start.expand(len(chosen), 1), targets[:, :-1]], dim=1))
+        losses = F.cross_entropy(logits.double().transpose(1, 2), targets, reduction="none")
+        for i, row in zip(chosen, losses.cpu().numpy(), strict=True):
+            result[i] = row[: len(texts[i])]
+    return np.concatenate([np.zeros(0), *result])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 import torch
@@ -13,9 +15,10 @@ from lmcourse.exercises import Checker, CheckFailed, open_exercises
 from lmcourse.exercises.codec import pack, unpack
 from lmcourse.exercises.compare import Compare, close, difference, exact, fingerprint, same_fingerprint
 from lmcourse.exercises.outcome import call_packed
+from lmcourse.exercises.panel import Panel, hint_html
 from lmcourse.exercises.policy import refusal
 from lmcourse.exercises.records import from_json, load_chapter, to_json
-from lmcourse.exercises.verdict import case_difference
+from lmcourse.exercises.verdict import Verdict, case_difference
 from tests.conftest import ROOT
 
 
@@ -153,6 +156,52 @@ def test_hidden_cases_count_when_an_instructor_gives_them(tmp_path, monkeypatch,
         open_exercises("01_tokens")(cheapest_vocabulary)
 
 
+# Hints as the panel shows them -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        ("A token sees *earlier* ones.", "A token sees <em>earlier</em> ones."),
+        ("*First* (*per token*), \"*last*\".", "<em>First</em> (<em>per token</em>), &quot;<em>last</em>&quot;."),
+        ("**Not** this, *but* that", "<strong>Not</strong> this, <em>but</em> that"),
+        ("n * m, x*y*z, 2 ** x, a ** b ** c", "n * m, x*y*z, 2 ** x, a ** b ** c"),
+        ("(1 - z)*h*(n), (r * h) @ U * W", "(1 - z)*h*(n), (r * h) @ U * W"),
+        ("f(*args, **kwargs), in place (+=, *=, /=), *=", "f(*args, **kwargs), in place (+=, *=, /=), *="),
+        ("use `a *b* c` and `*x`, *not* `y*`", "use <code>a *b* c</code> and <code>*x</code>, <em>not</em> <code>y*</code>"),
+        ("*<b>* is *a <i> b* & `<s>`", "*&lt;b&gt;* is <em>a &lt;i&gt; b</em> &amp; <code>&lt;s&gt;</code>"),
+        ("z *h*(n), (z)*h* n", "z *h*(n), (z)*h* n"),
+        ("one ` and one * alone", "one ` and one * alone"),
+    ],
+)  # fmt: skip
+def test_stars_that_hug_words_are_stress_and_a_product_stays_one(hint, shown):
+    assert hint_html(hint) == shown
+
+
+def test_no_hint_of_a_chapter_keeps_a_stray_star_or_loses_a_product():
+    files = sorted((ROOT / "lmcourse" / "exercises" / "recorded").glob("*.json"))
+    hints = {hint for f in files for e in load_chapter(f.stem).exercises for hint in e.hints}
+    assert sum("*" in hint for hint in hints) > 100
+    for hint in hints:
+        shown = re.sub(r"<code>.*?</code>", "", hint_html(hint))
+        # Stress is words alone: what holds an operator, a bracket or a comma was code.
+        for words in re.findall(r"<(?:em|strong)>(.*?)</", shown):
+            assert re.fullmatch(r"[a-z]+( [a-z]+)*", words, re.IGNORECASE), (hint, words)
+        # And what is left of stars has a space, an operator or a bracket beside it: it multiplies, raises or unpacks.
+        left = unescape(re.sub(r"<(em|strong)>.*?</\1>", "", shown))
+        for star in re.finditer(r"\*+", left):
+            before, after = left[: star.start()], left[star.end() :]
+            operator = before.endswith(" ") and after.startswith((" ", "=", ",", ";", "."))
+            assert operator or (before.endswith("[") and re.match(r"\w+, ", after)), (hint, left)
+
+
+def test_the_panel_shows_a_hint_with_its_stress(check):
+    verdict = Verdict("merge_pair", "failed", 0, 2, passed=1, total=2, hint="Not `<s>`, the *last* <one>.")
+    panel = Panel(verdict, check.chapter, {})
+    assert "Not <code>&lt;s&gt;</code>, the <em>last</em> &lt;one&gt;.</p>" in panel._repr_html_()
+    assert "hint: Not `<s>`, the *last* <one>." in repr(panel)
+
+
 # What the student's copy holds ------------------------------------------------------------------------------------
 
 
@@ -225,6 +274,31 @@ def test_importing_the_answer_is_refused_at_once():
     assert "write it yourself" in refusal(max)
     assert refusal(uses_torch_and_compile) is None
     assert refusal(with_global, allow=["tokenizers"]) is None
+
+
+def test_what_would_be_the_answer_itself_is_refused_in_words(capsys):
+    def attention(q, k, v, mask):
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, mask)
+
+    assert refusal(attention) is None
+    check = open_exercises("04_attention")
+    with pytest.raises(CheckFailed, match="not judged"):
+        check(attention)
+    said = capsys.readouterr().out
+    assert (
+        "attention uses scaled_dot_product_attention: this exercise is answered with your own code." in said
+    )
+
+
+def test_what_is_refused_is_recorded_and_older_files_refuse_nothing():
+    chapter = load_chapter("04_attention")
+    assert "scaled_dot_product_attention" in chapter.find("attention").refuse
+    assert from_json(to_json(chapter), source="now") == chapter
+    older = load_chapter("01_tokens")
+    text = to_json(older)
+    assert '"refuse"' not in text
+    assert from_json(text, source="older") == older
+    assert [e.refuse for e in older.exercises] == [[]] * len(older.exercises)
 
 
 UNKNOWN_TOKEN = "[UNK]"

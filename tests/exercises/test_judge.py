@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
 from lmcourse.authoring.chapter import load
 from lmcourse.authoring.course import chapter_names
@@ -82,6 +84,25 @@ def test_an_exercise_has_what_a_good_judge_needs(chapter, exercise):
         assert len(exercise.take(0, 100)) == 100, "random cases must not run out"
         abouts = [c.about for c in exercise.take(0, exercise.visible)]
         assert len(set(abouts)) >= 6, "edge cases come first, each with a name"
+
+
+@pytest.mark.parametrize(("chapter", "exercise"), EXERCISES)
+def test_what_an_exercise_refuses_is_what_a_library_calls_it(chapter, exercise):
+    homes = [np, np.linalg, torch, torch.nn, torch.nn.functional, torch.linalg]
+    for name in exercise.refuse:
+        found = [getattr(home, name) for home in homes if hasattr(home, name)]
+        assert found, name
+        assert {each.__name__ for each in found} == {name}
+
+
+def test_an_attempt_that_uses_what_is_refused_is_not_judged():
+    def attention(q, k, v, mask):
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, mask), mask
+
+    visible = RECORDS["04_attention"].find("attention")
+    verdict = judge_function(attention, visible, visible)
+    assert (verdict.status, verdict.points) == ("refused", 0)
+    assert verdict.reason.startswith("attention uses scaled_dot_product_attention: ")
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

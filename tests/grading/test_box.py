@@ -46,7 +46,7 @@ def said(told: dict) -> str:
 
 
 def snapshot(box: Box, channel: int, name: str) -> dict:
-    box.ask(MAIN, {"do": "snapshot", "channel": channel, "name": name, "allow": []})
+    box.ask(MAIN, {"do": "snapshot", "channel": channel, "name": name, "allow": [], "refuse": []})
     box.answer(MAIN, 10)
     return box.answer(channel, 10)
 

@@ -57,7 +57,7 @@ def test_first_failing_case_hint_and_own_code_are_shown(made):
     )
     made.add(
         "ada",
-        verdicts={"merge_pair": wrong("merge_pair", 2, failure=failure, hint="Go on behind the merge.")},
+        verdicts={"merge_pair": wrong("merge_pair", 2, failure=failure, hint="Go on *behind* <it>: n * m.")},
         code={"merge_pair": "def merge_pair(ids, pair, new_id):\n    return '</code><script>'"},
     )
     html = _pages(made)["ada"]
@@ -69,9 +69,10 @@ def test_first_failing_case_hint_and_own_code_are_shown(made):
         "[9]",
         "length differs",
         "line 7",
-        "Go on behind",
+        "Go on behind &lt;it&gt;: n * m.",
     ):
         assert part in said, part
+    assert "Go on <em>behind</em> &lt;it&gt;: n * m." in html
     assert '<span class="nf">merge_pair</span>' in html
     assert "&lt;/code&gt;&lt;script&gt;" in html
     assert "All 12 cases pass." in said

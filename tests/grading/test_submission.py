@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import nbformat
@@ -194,6 +195,30 @@ def test_a_function_that_goes_wrong_costs_its_own_exercise(graded, answered, bod
     assert result.points == 18
     first = result.exercises[0].verdict
     assert first.status in ("failed", "refused")
+    assert reason is None or reason in first.reason
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        ("x = torch.nn.Identity\n", "merge_pair uses Identity"),  # which the text says, too
+        ("x = torch.nn.Identity()\n", "merge_pair uses Identity"),  # which only the running program knows
+        ("class Identity: pass\nx = Identity\n", None),
+    ],
+)
+def test_what_an_exercise_refuses_is_refused_in_grading(boxes, assignment, answered, before, reason):
+    exercises = [
+        replace(e, refuse=["Identity"] if e.name == "merge_pair" else [])
+        for e in assignment.visible.exercises
+    ]
+    told = replace(assignment, visible=replace(assignment.visible, exercises=exercises))
+    source = ANSWERS["merge_pair"].replace("    merged = []", "    x\n    merged = []", 1)
+    notebook = with_answer(answered, merge_pair=f"import torch\n{before}{source}")
+    result, _ = grade_submission(
+        "ada", partial(prepare, as_bytes(notebook), told), told, boxes, LIMITS, "key"
+    )
+    first = result.exercises[0].verdict
+    assert (first.status, result.points) == (("refused", 18) if reason else ("passed", 20))
     assert reason is None or reason in first.reason
 
 

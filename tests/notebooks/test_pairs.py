@@ -145,6 +145,7 @@ def test_executing_a_notebook_twice_gives_the_same_bytes(tmp_path):
     assert write(execute(notebook_from_source(source, tmp_path), source.parent), target)
     first = target.read_bytes()
     assert b"image/png" in first
+    assert b"?it/s" not in first, "a progress bar stays out: on a page it would stand at 0 % for ever"
     assert not write(execute(notebook_from_source(source, tmp_path), source.parent), target)
     assert target.read_bytes() == first
 

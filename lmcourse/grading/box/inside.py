@@ -64,7 +64,7 @@ def _serve(scope: dict[str, Any], order: dict[str, Any], channels: dict[int, int
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)  # threads of the parent are not there any more
     answer = scope.get(order["name"])
-    reason = None if answer is None else refusal(answer, order["allow"])
+    reason = None if answer is None else refusal(answer, order["allow"], order["refuse"])
     write_all(fd, frame(number, as_json({"defined": answer is not None, "refused": reason})))
     incoming, told, told_at = Incoming(2**31 - 1), [], time.monotonic()
     calls, left = {}, 0

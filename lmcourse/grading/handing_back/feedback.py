@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lmcourse.exercises.panel import hint_html
 from lmcourse.exercises.records import ChapterRecord
 from lmcourse.exercises.verdict import Verdict
 from lmcourse.grading.class_folder import ClassFolder
@@ -186,6 +187,7 @@ def _in_words(shown: Verdict, hidden: bool) -> str:
 
 def _template() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -194,4 +196,5 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["marked"] = lambda hint: Markup(hint_html(hint))
     return environment.get_template("feedback.html.j2")

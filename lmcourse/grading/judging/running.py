@@ -140,7 +140,8 @@ def _tell_missing_package(run: Run, index: int, outputs: Any) -> None:
 
 def _take_snapshot(run: Run, check: Check, chapter: ChapterRecord, box: Box) -> None:
     exercise = chapter.find(check.exercise)
-    order = {"do": "snapshot", "channel": check.channel, "name": exercise.name, "allow": exercise.allow}
+    order = {"do": "snapshot", "channel": check.channel, "name": exercise.name}
+    order |= {"allow": exercise.allow, "refuse": exercise.refuse}
     box.ask(MAIN, order)
     box.answer(MAIN, SNAPSHOT_SECONDS)
     run.taken.add(exercise.name)

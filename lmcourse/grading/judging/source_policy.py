@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from lmcourse.exercises.policy import ALWAYS, NEVER, is_allowed, names_in
+from lmcourse.exercises.policy import ALWAYS, NEVER, is_allowed, names_in, said_of_use, uses_in
 
 MAX_CHARACTERS = 200_000
 
@@ -25,6 +25,9 @@ class Names:
     functions: dict[str, types.CodeType] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     assigned: dict[str, set[str]] = field(default_factory=dict)
+    # What an import, or `name = module.what`, calls by another name; and what runs when a function or class is used.
+    taken: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, list[types.CodeType]] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
 
     @classmethod
@@ -58,6 +61,7 @@ class Names:
                     # What a decorator has made of it is not seen here, and not followed in the notebook either.
                     if not statement.decorator_list and statement.name in codes:
                         self.functions[statement.name] = codes[statement.name]
+                        self.bodies[statement.name] = _bodies(statement, codes[statement.name])
                 case ast.Import():
                     for alias in statement.names:
                         name = alias.asname or alias.name.split(".")[0]
@@ -67,10 +71,14 @@ class Names:
                     for alias in statement.names:
                         self._bind(alias.asname or alias.name)
                         self.modules[alias.asname or alias.name] = statement.module or "."
+                        self.taken[alias.asname or alias.name] = alias.name
                 case _:
                     self._other(statement, codes)
 
     def _other(self, statement: ast.stmt, codes: dict[str, types.CodeType]) -> None:
+        value = statement.value if isinstance(statement, ast.Assign) else None
+        taken = self._taken_by(value)  # before the target is bound, for it may be the same name
+        bodies = self.bodies.get(value.id) if isinstance(value, ast.Name) else None
         inner = [part for name in ("body", "orelse", "finalbody") for part in getattr(statement, name, [])]
         inner += [part for handler in getattr(statement, "handlers", []) for part in handler.body]
         for node in ast.walk(statement) if not inner else ():
@@ -84,14 +92,41 @@ class Names:
                         self._bind(name.id)
         if isinstance(statement, ast.Assign):
             used = {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}
-            self.assigned |= {t.id: used for t in statement.targets if isinstance(t, ast.Name)}
+            targets = [t.id for t in statement.targets if isinstance(t, ast.Name)]
+            self.assigned |= dict.fromkeys(targets, used)
+            if taken:
+                self.taken |= dict.fromkeys(targets, taken)
+            if bodies:
+                self.bodies |= dict.fromkeys(targets, bodies)
         self._run_through(inner, codes)
 
     def _bind(self, name: str) -> None:
         """Whatever the name stood for before, it does so no longer."""
         self.bound.add(name)
-        for known in (self.functions, self.modules, self.assigned):
+        for known in (self.functions, self.modules, self.assigned, self.taken, self.bodies):
             known.pop(name, None)
+
+    def _taken_by(self, value: ast.expr | None) -> str | None:
+        """Return the last name of `module.what`, or what `name` is called where it was imported from."""
+        if isinstance(value, ast.Name):
+            return self.taken.get(value.id)
+        last = value.attr if isinstance(value, ast.Attribute) else None
+        while isinstance(value, ast.Attribute):
+            value = value.value
+        return last if isinstance(value, ast.Name) and value.id in self.modules else None
+
+
+def _bodies(statement: ast.stmt, code: types.CodeType) -> list[types.CodeType]:
+    """Return a function's code, or that of a class's plain methods: what stands between them has run already."""
+    if not isinstance(statement, ast.ClassDef):
+        return [code]
+    inner = {c.co_name: c for c in code.co_consts if isinstance(c, types.CodeType)}
+    methods = [
+        part.name
+        for part in statement.body
+        if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)) and not part.decorator_list
+    ]
+    return [inner[name] for name in methods if name in inner]
 
 
 def _parsed(source: str) -> ast.Module:
@@ -103,7 +138,7 @@ def _parsed(source: str) -> ast.Module:
         return ast.parse(TransformerManager().transform_cell(source))
 
 
-def source_refusal(names: Names, name: str, allow: Sequence[str]) -> str | None:
+def source_refusal(names: Names, name: str, allow: Sequence[str], refuse: Sequence[str] = ()) -> str | None:
     """Return why the answer `name` may not be judged, in words, or None.
 
     >>> source_refusal(Names.of(["import tiktoken", "def f(x): return tiktoken.encode(x)"]), "f", [])
@@ -129,7 +164,26 @@ def source_refusal(names: Names, name: str, allow: Sequence[str]) -> str | None:
             if not is_allowed(module, allowed, own=None):
                 return f"{current} imports {module}: this exercise is answered with your own code."
         waiting += sorted(names_in(code))
-    return None
+    return next((said_of_use(*use) for use in _uses(names, name) if use[1] in refuse), None)
+
+
+def _uses(names: Names, name: str) -> Iterator[tuple[str, str]]:
+    """Yield (who, what) for all that the answer `name` takes from elsewhere, each by the name that it has there."""
+    if name in names.taken:
+        yield name, names.taken[name]
+    seen, waiting = set(), [name]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        for code in names.bodies.get(current, ()):
+            reached = sorted(names_in(code))
+            yield from (
+                (current, what) for root, what in uses_in(code) if root is None or root in names.modules
+            )
+            yield from ((current, names.taken[used]) for used in reached if used in names.taken)
+            waiting += reached
 
 
 def _imported_inside(code: types.CodeType) -> Iterator[str]:

@@ -81,7 +81,8 @@ def _against(run: Run, chapter: ChapterRecord) -> dict[str, str | None]:
             if cell.cell_type == "code":
                 names.add(cell.source)
         read = check.cell
-        found[check.exercise] = source_refusal(names, check.exercise, chapter.find(check.exercise).allow)
+        exercise = chapter.find(check.exercise)
+        found[exercise.name] = source_refusal(names, exercise.name, exercise.allow, exercise.refuse)
     return found
 
 
