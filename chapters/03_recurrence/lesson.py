@@ -37,10 +37,12 @@ from lmcourse.figures.charts import curves
 from lmcourse.figures.floor import floor_table
 from lmcourse.figures.plots import use_style
 from lmcourse.recurrence import (
-    CELLS,
+    GRUCell,
+    LSTMCell,
     Recurrent,
     RecurrentLM,
     RecurrentLMConfig,
+    RNNCell,
     Seq2Seq,
     Seq2SeqConfig,
     TruncatedLoss,
@@ -111,7 +113,7 @@ print(sum(weights.numel() for weights in ours.parameters()), "weights")
 # ## A language model with a memory
 #
 # Put an embedding before it and an output layer behind it, which scores every word of the vocabulary from the state, and you have a recurrent language model (Mikolov et al., 2010). It is trained like any other: the gradient of $-\log P$ of the next word flows back
-# through all steps. For a text of a million words that is too far. It is read in pieces: the *state* is carried over from piece to piece, the *gradient* stops at the seam. This is **truncated backpropagation through time**.
+# through all steps. For a text of a million words that is too far. It is read in pieces: the *state* is carried over from piece to piece, the *gradient* stops at the seam. This is **truncated backpropagation through time** (Williams and Peng, 1990).
 
 # %%
 tiny = RecurrentLM(RecurrentLMConfig(vocab_size=10, d_model=4, hidden_size=8))
@@ -129,7 +131,7 @@ for piece in (next(stream), next(stream)):
 # %% [markdown]
 # In the second piece words 4 to 7 are read on from a state that knows 0 to 3; but nothing is learnt any more about *how* 0 to 3 were read.
 #
-# Now three of them, with three kinds of cell. The first is the one above; the other two will be explained in a minute. They read 200,000 words of the *filler* grammar of chapter 00, two trainings at a time:
+# Now three of them, with three kinds of cell. The first is the one above; the other two will be explained in a minute. They read the *filler* grammar of chapter 00, in rows of 80 words that each begin anew (short enough that nothing need be cut), two trainings at a time:
 
 # %% tags=["nbval-ignore-output"]
 source = filler()
@@ -177,16 +179,22 @@ floor_table(upto="03_recurrence", highlight=["RNN", "GRU", "LSTM"])
 #
 # $$\frac{\partial h_T}{\partial h_{T-k}} = \prod_{t=T-k+1}^{T} \operatorname{diag}(1 - h_t^2)\, W_h,$$
 #
-# a product of $k$ matrices that are all much alike. If they shrink, it vanishes exponentially with $k$; if they stretch, it may explode (Bengio et al., 1994). Shortening long gradients cures the second (we clip at 1, in every training of this book; Pascanu et al., 2013). Nothing so simple cures the first. Measured, as
+# a product of $k$ matrices that are all much alike. If they shrink, it vanishes exponentially with $k$; if they stretch, it may explode (Bengio et al., 1994). Shortening long gradients cures the second (we clip at 1, in all trainings of this chapter; Pascanu et al., 2013). Nothing so simple cures the first. Measured, as
 # the largest singular value of that product, in networks that have learnt nothing yet:
 
-# %% mystnb={"image": {"alt": "Largest singular value of the Jacobian over distance, logarithmic: all three lines fall nearly straight; at sixty steps the RNN has shrunk to ten to the minus eighteen, the GRU to ten to the minus twelve, the LSTM to ten to the minus five."}}
+# %% mystnb={"image": {"alt": "Largest singular value of the Jacobian over distance, logarithmic: all four lines fall nearly straight; at sixty steps the RNN has shrunk to ten to the minus eighteen, the GRU and the LSTM with forget bias 0 to about ten to the minus twelve, the LSTM with forget bias 1 to ten to the minus five."}}
+untrained = {
+    "RNN": (RNNCell, {}),
+    "GRU": (GRUCell, {}),
+    "LSTM, bias 0": (LSTMCell, {"forget_bias": 0.0}),
+    "LSTM, bias 1": (LSTMCell, {"forget_bias": 1.0}),
+}
 reach = {}
-for name, cell_type in CELLS.items():
+for name, (cell_type, options) in untrained.items():
     generator = torch.Generator().manual_seed(0)
-    cell = cell_type(32, 64, generator=generator)
+    cell = cell_type(32, 64, generator=generator, **options)
     inputs = torch.randn(4, 60, 32, generator=generator)
-    reach[name.upper()] = gradient_norms(cell, inputs).mean(axis=0)
+    reach[name] = gradient_norms(cell, inputs).mean(axis=0)
 curves(
     range(61),
     reach,
@@ -197,7 +205,7 @@ curves(
 )
 
 # %% [markdown]
-# The plain network's line falls by a factor of two a step: what lies forty words back gets a millionth of a millionth of the gradient of what lies close by, and drowns in it. The other two fall as well, but far less steeply. What do they do?
+# The plain network's line falls by a factor of two a step: what lies forty words back gets a millionth of a millionth of the gradient of what lies close by, and drowns in it. The others fall as well, but less steeply, and one number, a bias, makes a large difference. What do they do?
 #
 # ## Gates
 #
@@ -205,7 +213,7 @@ curves(
 #
 # $$c_t = f_t \odot c_{t-1} + i_t \odot g_t, \qquad h_t = o_t \odot \tanh(c_t).$$
 #
-# The three **gates** are numbers between 0 and 1, one for each place of the memory, computed from $x_t$ and $h_{t-1}$: $f$ says what is kept, $i$ what is written, $o$ what is shown; $g$ is what would be written. Where $f = 1$ and $i = 0$ a number stays as it is for ever, and the gradient passes along it undiminished.
+# The three **gates** are numbers between 0 and 1, one for each place of the memory, computed like a state but with the logistic function: $f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f)$, and so on. $f$ says what is kept, $i$ what is written, $o$ what is shown; $g$ is what would be written. Where $f = 1$ and $i = 0$ a number stays as it is for ever, and the gradient passes along it undiminished.
 # So keeping and hearing are two decisions now, not one. Try it. How near to 1 must $f$ be, to keep half of a memory for fifty steps?
 
 # %%
@@ -214,7 +222,7 @@ from lmcourse.widgets.recurrence import encoder_decoder_steps, gate_playground
 gate_playground()
 
 # %% [markdown]
-# <details class="checkpoint"><summary>Solve it with a pencil: $f^{50} = 1/2$.</summary>
+# <details class="checkpoint"><summary>Solve it with a pencil: f<sup>50</sup> = 1/2.</summary>
 #
 # $f = 2^{-1/50} \approx 0.986$, so the gate's input must be $\log(f / (1 - f)) \approx 4.3$. A gate that starts near 0.5, as it does with all biases at zero, keeps $2^{-50}$.
 # </details>
@@ -249,7 +257,7 @@ curves(
     dict(zip(kinds, 100 * shares.mean(axis=-1))),
     xlabel="blanks between symbol and question",
     ylabel="recalled, mean of three seeds (%)",
-    title="Gates help, if they stand open when learning begins",
+    title="Gates help, but not by being there",
     log_x=True,
     y_from=0,
 )
@@ -259,8 +267,15 @@ assert shares[1, -1].mean() > 0.7
 assert shares[3, -1].mean() > 0.9
 
 # %% [markdown]
-# Guessing gives one in eight. Over 40 blanks the RNN guesses, as expected. But so does an LSTM whose gates start half-open: gates do not help by being there. The gradient has to reach them first, and it passes through the very gates that are to be learnt. A bias of 4 on the forget gate opens them from the start, and the same network learns it in all three seeds. (That is not a law:
-# the best bias depends on the distances that matter, and Jozefowicz et al. (2015) recommend 1.)
+# Guessing gives one in eight. Over 40 blanks the RNN guesses, as expected. But so does an LSTM with a forget bias of 1, while with 4 it recalls from all three seeds. How much of a memory is left, before anything is learnt?
+
+# %%
+for bias in [0, 1, 4]:
+    kept = 1 / (1 + np.exp(-bias))
+    print(f"bias {bias}: {kept:.2f} a step, {kept**40:.1e} over 40 steps")
+
+# %% [markdown]
+# With a bias of 1 next to nothing of the first symbol arrives at the end, so there is little to learn from. That is not the whole story: the GRU's gradient at the start is smaller still, and it learns the task. Gates help, but not by being there, and which cell is best is a matter of the task. (Jozefowicz et al. (2015) compared thousands of cells, and recommend a forget bias of 1.)
 #
 # ### Layers, and both directions
 #
@@ -312,7 +327,7 @@ encoder_decoder_steps(trace(model, test, n=160), glosses=grammar.glosses)
 # %% [markdown]
 # ## Where it breaks
 #
-# The sentences that you stepped through were mostly short. Here are all 1,500 test sentences by length, none of them seen in training. A translation counts when every word of it is right. (It is a strict measure, but a fair one: this language allows one translation.)
+# Here are all test sentences by length, none of them seen in training. A translation counts when every word of it is right. (It is a strict measure, but a fair one: this language allows one translation.)
 
 # %% tags=["nbval-ignore-output"]
 bands = exact_match_by_length(model, test)
@@ -352,7 +367,7 @@ print(f"the context: {2 * sizes.hidden_size} numbers of 32 bits")
 #
 # <details class="checkpoint"><summary>Sutskever et al. (2014) read the source sentence backwards, and long sentences became better. Why might that help, in two languages with a similar order of words?</summary>
 #
-# The first source words then stand right before the first target words. The mean distance between words that belong together is the same as before, but some of them are now near, and a beginning that is right helps with the rest: the gradient finds a foothold. In our language, with the verb at the end, it would help less.
+# The first source words then stand right before the first target words. The mean distance between words that belong together is the same as before, but some of them are now near, and a beginning that is right helps with the rest: the gradient finds a foothold. (Our encoder reads in both directions; for it, nothing would change.)
 # </details>
 #
 # ### A wider search?
@@ -372,13 +387,13 @@ for name, decode in {"greedy": greedy, "beam of 4": beam}.items():
     print(f"{name:9} {found.exact} of {found.n} right")
 
 # %% [markdown]
-# A little is gained, and the cliff stays where it was. Mostly the decoder has not stumbled; it no longer knows what was said. (In real translation, where many answers are right, a small beam gains a little and a large one loses; Koehn and Knowles, 2017.)
+# A little is gained. Mostly the decoder has not stumbled; it no longer knows what was said. (In real translation, where many answers are right, a small beam gains a little and a large one loses; Koehn and Knowles, 2017.)
 #
 # ## Fed with its own words
 #
 # In training the decoder always read a right beginning. Now it reads what it wrote. After its first mistake it stands where it has never stood before: **exposure bias** (Ranzato et al., 2016). How much does that cost? Give it the same sentences twice, once with the true words to read and once with its own:
 
-# %% mystnb={"image": {"alt": "Share of right next words against the place in the translation: fed with the truth it stays high all the way; fed with its own words it falls from place to place."}} tags=["nbval-ignore-output"]
+# %% mystnb={"image": {"alt": "Share of right next words against the place in the translation: fed with the truth it dips to about 85 per cent and recovers; fed with its own words it falls to about half."}} tags=["nbval-ignore-output"]
 long_ones = grammar.sample(400, lengths=(15, 18), seed=2)
 at = exposure(model, long_ones)
 places = [t for t in range(len(at.n)) if at.n[t] >= 100]
@@ -396,11 +411,11 @@ curves(
 assert at.truth_accuracy[places].mean() > at.own_accuracy[places].mean() + 0.1
 
 # %% [markdown]
-# The gap is the price of mistakes once made. Part of it is confusion, part is plain arithmetic: leave out one word, and all that follow stand in the wrong place. **Scheduled sampling** (Bengio et al., 2015) lets the decoder read its own words now and then while it trains (`ScheduledSampling` in the package). It is no sure cure: after a word that was left out the "right" next word is right no longer, and in our own trials the translations became worse.
+# The gap is the price of mistakes once made. Part of it is confusion, part is plain arithmetic: leave out one word, and all that follow stand in the wrong place. **Scheduled sampling** (Bengio et al., 2015) lets the decoder read its own words now and then while it trains (`ScheduledSampling` in the package). It is no sure cure: once a word was left out, the word that it is told to say next may be right no longer.
 #
 # ## On a GPU, with more room
 #
-# Does a larger state move the cliff? With a GPU the next cell trains a state of 512 numbers for 4,000 steps; without one a state of 32 for 100, by the same code.
+# Does a larger state move the cliff? With a GPU the next cell trains a state of 512 numbers for 4,000 steps, and you will see. Without one it shows only that the code runs: a state of 32 has learnt nothing after 100 steps.
 
 # %% tags=["gpu", "nbval-ignore-output"]
 device = best_device()
@@ -420,14 +435,14 @@ for band in exact_match_by_length(large, test):
 # ## Summary
 #
 # - A **recurrent network** reads one vector at a time and rewrites a **state** of fixed size, with the same weights at each step.
-# - As a **language model** it beats all n-gram models here, and keeps still far from the floor where something must be recalled.
-# - Over $k$ steps the gradient is a product of $k$ matrices, and **vanishes**. **Gates** (LSTM, GRU) let a memory pass unchanged, if they stand open when learning begins.
+# - As a **language model** it beats all n-gram models here, and stays far from the floor where something must be recalled.
+# - Over $k$ steps the gradient is a product of $k$ matrices, and **vanishes**. **Gates** (LSTM, GRU) can let a memory pass unchanged; whether that is learnt depends on where they start.
 # - **Encoder-decoder**: the last state of the one is the first state of the other. It is trained by **teacher forcing** and used **autoregressively**; what lies between is **exposure bias**.
 # - All that is known of the source passes through one vector, the **bottleneck**: good at short sentences, lost in long ones, whatever the search.
 #
 # **Terms**: [recurrent neural network](../../book/glossary.md#recurrent-neural-network), [state](../../book/glossary.md#state), [backpropagation through time](../../book/glossary.md#backpropagation-through-time), [vanishing gradient](../../book/glossary.md#vanishing-gradient), [gate](../../book/glossary.md#gate), [LSTM](../../book/glossary.md#lstm), [GRU](../../book/glossary.md#gru), [encoder-decoder](../../book/glossary.md#encoder-decoder), [context vector](../../book/glossary.md#context-vector), [teacher forcing](../../book/glossary.md#teacher-forcing), [autoregressive](../../book/glossary.md#autoregressive), [greedy decoding](../../book/glossary.md#greedy-decoding), [beam search](../../book/glossary.md#beam-search), [exposure bias](../../book/glossary.md#exposure-bias), [scheduled sampling](../../book/glossary.md#scheduled-sampling), [bottleneck](../../book/glossary.md#bottleneck).
 #
-# **Simplified here**: one layer and 128 units, where Sutskever et al. had four layers of 1,000; a language with one right translation, where real ones have many; whole words as tokens. Real systems also used dropout, ensembles and subwords.
+# **Simplified here**: one layer and 192 units, where Sutskever et al. had four layers of 1,000; a language with one right translation, where real ones have many; whole words as tokens. Real systems also used dropout, ensembles and subwords.
 #
 # **Sources**: Elman (1990); Williams and Zipser (1989) and Williams and Peng (1990) on training; Bengio et al. (1994) and Pascanu et al. (2013) on gradients; Hochreiter and Schmidhuber (1997), Gers et al. (2000), Cho et al. (2014) and Jozefowicz et al. (2015) on cells; Schuster and Paliwal (1997); Mikolov et al. (2010); Sutskever et al. (2014) and Cho et al. (2014b) on translation; Bengio et al. (2015), Ranzato et al. (2016) and Koehn and Knowles (2017) on decoding. Full entries in the [references](../../book/references.md).
 #

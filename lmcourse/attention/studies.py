@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lmcourse.attention.language_model import SelfAttentionLM, SelfAttentionLMConfig
@@ -66,12 +67,18 @@ def translators(grammar: TranslationGrammar, seed: int = 0) -> dict[str, tuple[T
     }
 
 
+def additive_translator(grammar: TranslationGrammar, seed: int = 0) -> tuple[Translator, TrainConfig]:
+    """Return the second of `translators` with Bahdanau's score in place of Luong's, and its recipe."""
+    looking, recipe = translators(grammar, seed)["RNN + attention"]
+    return AttentiveSeq2Seq(replace(looking.config, score="additive")), recipe
+
+
 def readers_of_plays(
     vocab_size: int, seed: int = 0
 ) -> dict[str, tuple[SelfAttentionLMConfig | RecurrentLMConfig, TrainConfig]]:
     """Return the sizes of three language models that are to find out that lines come back, with one recipe for all.
 
-    The LSTM has about as many weights as the two layers of attention.
+    The LSTM has a third more weights than the two layers of attention.
 
     >>> sorted(readers_of_plays(100))
     ['LSTM', 'one layer', 'two layers']
@@ -100,13 +107,15 @@ def length_study(
 ) -> Runs:
     """Return the share of exactly right translations in each of `STUDY_BANDS`, for each translator and seed.
 
-    A seed decides the first weights and the order of the sentences; the sentences are the same for all.
+    A seed decides the first weights and the order of the sentences; the sentences are the same for all. "additive" is
+    `additive_translator`.
     """
     grammar = translation()
     pairs = grammar.sample(n_train, lengths=(4, 24), seed=0)
     test = grammar.sample(n_test, lengths=(4, 24), seed=1).without(pairs)
-    names = list(translators(grammar))
-    jobs = [(*translators(grammar, seed)[name], pairs, test) for name in names for seed in seeds]
+    models = [translators(grammar, seed) | {"additive": additive_translator(grammar, seed)} for seed in seeds]
+    names = list(models[0]) if models else []
+    jobs = [(*of_seed[name], pairs, test) for name in names for of_seed in models]
     shares = side_by_side(_translate, jobs, n_jobs)
     return {name: shares[at * len(seeds) : (at + 1) * len(seeds)] for at, name in enumerate(names)}
 

@@ -429,7 +429,7 @@ check(most_probable)
 # words, the less room for each. It is also the decoder's state that must keep it while it writes. A larger state or
 # looking back at all encoder states (attention) helps; better decoding does not. The second is exposure bias: under
 # teacher forcing the decoder read only true prefixes. In use, a mistake leads to a prefix, and a state, it has never
-# seen; mistakes follow from mistakes, the more the longer the output. Scheduled sampling helps, and somewhat a beam,
+# seen; mistakes follow from mistakes, the more the longer the output. Scheduled sampling may help, and somewhat a beam,
 # which keeps other beginnings; a larger state alone does not. An experiment: score long letters under **teacher
 # forcing**, position by position, and compare with the model's own decoding. If the loss on late words is high
 # although every word before was the true one, the information is not there: the bottleneck. (Best seen on names,

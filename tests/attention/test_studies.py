@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from lmcourse.attention import SelfAttentionLMConfig, short_play, studies
+from lmcourse.attention import (
+    AdditiveAttention,
+    MultiplicativeAttention,
+    SelfAttentionLMConfig,
+    short_play,
+    studies,
+)
 from lmcourse.corpora import translation
 from lmcourse.figures.floor import load_rows
 from lmcourse.recurrence import Seq2Seq, Seq2SeqConfig, exact_match_by_length, train_translator
@@ -25,6 +31,18 @@ def test_the_recurrent_translators_have_one_encoder_and_all_have_other_weights_f
         assert not all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
 
 
+def test_the_additive_translator_differs_in_its_score_only():
+    looking, additive = (
+        studies.translators(translation())["RNN + attention"],
+        studies.additive_translator(translation()),
+    )
+    assert additive[1] == looking[1]
+    assert type(additive[0].decoder.attention) is AdditiveAttention
+    assert type(looking[0].decoder.attention) is MultiplicativeAttention
+    encoders = (additive[0].encoder.state_dict(), looking[0].encoder.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(*(e.values() for e in encoders), strict=True))
+
+
 def test_the_lstm_that_reads_plays_has_about_as_many_weights_as_two_layers_of_attention():
     def weights(config):
         tiny = TrainConfig(steps=1, warmup=0, batch_size=1)
@@ -37,12 +55,13 @@ def test_the_lstm_that_reads_plays_has_about_as_many_weights_as_two_layers_of_at
 
 def test_recorded_translators_are_those_of_the_lesson_and_attention_has_no_cliff():
     recorded = studies.recorded_study("lengths")
-    assert list(recorded) == list(studies.translators(translation()))
+    assert list(recorded) == [*studies.translators(translation()), "additive"]
     shares = {name: np.array(seeds) for name, seeds in recorded.items()}
     assert {values.shape for values in shares.values()} == {(3, len(studies.STUDY_BANDS))}
     assert all(0 <= values.min() <= values.max() <= 1 for values in shares.values())
     # In each of the seeds, from 15 words on.
-    assert (shares["RNN + attention"][:, 3:] > shares["fixed context"][:, 3:] + 0.3).all()
+    for looking in ("RNN + attention", "additive"):
+        assert (shares[looking][:, 3:] > shares["fixed context"][:, 3:] + 0.3).all()
 
 
 def test_recorded_readers_of_plays_are_those_of_the_lesson_and_one_layer_never_recalls():
@@ -70,6 +89,7 @@ def test_a_study_is_what_its_parts_say(monkeypatch, tmp_path):
         return {"reader": (config, replace(recipe, seed=seed, eval_every=10))}
 
     monkeypatch.setattr(studies, "translators", small)
+    monkeypatch.setattr(studies, "additive_translator", lambda grammar, seed: small(grammar, seed)["small"])
     monkeypatch.setattr(studies, "readers_of_plays", readers)
     monkeypatch.setattr(studies, "side_by_side", lambda f, jobs, n_jobs: [f(*job) for job in jobs])
     written = studies.record_studies([3, 4], tmp_path / "studies.json")
