@@ -411,7 +411,7 @@ curves(
 assert at.truth_accuracy[places].mean() > at.own_accuracy[places].mean() + 0.1
 
 # %% [markdown]
-# The gap is the price of mistakes once made. Part of it is confusion, part is plain arithmetic: leave out one word, and all that follow stand in the wrong place. **Scheduled sampling** (Bengio et al., 2015) lets the decoder read its own words now and then while it trains (`ScheduledSampling` in the package). It is no sure cure: once a word was left out, the word that it is told to say next may be right no longer.
+# The gap is the price of mistakes once made. (That the upper line recovers does not acquit the bottleneck: a true beginning gives much away, and near the end little is left to be remembered.) Part of it is confusion, part is plain arithmetic: leave out one word, and all that follow stand in the wrong place. **Scheduled sampling** (Bengio et al., 2015) lets the decoder read its own words now and then while it trains (`ScheduledSampling` in the package). It is no sure cure: once a word was left out, the word that it is told to say next may be right no longer.
 #
 # ## On a GPU, with more room
 #

@@ -163,7 +163,7 @@ for name, seeds in recorded_study("lengths").items():
     print(f"{name:16}", "  ".join(shares))
 
 # %% [markdown]
-# Both scores do it. The model without recurrence had the same time and stands between the others: it has no feed-forward layers, and nothing in it reads in order. That it comes so far is the point. Chapter 05 gives it what it lacks.
+# Both scores do it, and the additive one learns faster here. (Luong's product is not scaled; what that may do to a softmax, you will see below.) The model without recurrence had the same time and stands between the others: it has no feed-forward layers, and nothing in it reads in order. That it comes so far is the point. Chapter 05 gives it what it lacks.
 #
 # ### What the weights show, and what they do not
 #
@@ -222,7 +222,7 @@ for meaning, at in sorted(read_at.items(), key=lambda kv: -kv[1].total()):
         )
 
 # %% [markdown]
-# The mistakes are habits. *When*, *if* and *as soon as* ("at once") were read at the comma that ends their clause, where our language says them. For the weights do not choose *words*. They choose *states*, and these have read their neighbours from both sides: the state at the comma knows the clause and how it began. The decoder
+# The mistakes are habits. *When*, *if* and *as soon as* ("at once") were read at the comma that ends their clause, where our language says them; a *house* at the *near* or *behind* before it. For the weights do not choose *words*. They choose *states*, and these have read their neighbours from both sides: the state at the comma knows the clause and how it began, the state at *near* what comes next. The decoder
 # looks where it has found what it needs, and nothing in the training asks that this be the word itself. Another seed has other habits. Attention weights show what was read, not why (Jain and Wallace, 2019; Koehn and Knowles, 2017, met an attention that was shifted by one place in real translation). Enjoy the maps; do not use them as proof.
 #
 # <details class="checkpoint"><summary>How would you find out whether <em>when</em> matters for its translation, if not by the weights?</summary>

@@ -139,18 +139,23 @@ def fingerprint(outcome: Any, how: Compare) -> list[Any]:
     """Return a mark by which equal outcomes know each other, though the outcome cannot be read from it.
 
     Exact values give a digest. Floats that are compared with a tolerance are left out of the digest and give
-    random projections instead: sums with fixed random weights, which agree when all the floats agree.
+    random projections instead: sums with fixed random weights, which agree when all the floats agree. One sum would let
+    a whole plane of wrong values through, so there are up to three; but fewer than floats, or one could solve for them.
     """
     if how.kind == "exact":
         return [hashlib.sha256(pack(outcome, canonical=True)).hexdigest()[:16]]
     floats: list[float] = []
     skeleton = hashlib.sha256(pack(_without_floats(outcome, floats), canonical=True)).hexdigest()[:16]
     rng = random.Random(0)
-    weights = [rng.uniform(-1, 1) for _ in floats]
     finite = [x if math.isfinite(x) else 1e9 for x in floats]
-    projection = sum(w * x for w, x in zip(weights, finite, strict=True))
-    slack = sum(abs(w) * (how.atol + how.rtol * abs(x)) for w, x in zip(weights, finite, strict=True))
-    return [skeleton, projection, slack]
+    mark: list[Any] = [skeleton]
+    for _ in range(min(3, max(1, len(floats) - 1))):
+        weights = [rng.uniform(-1, 1) for _ in floats]
+        mark.append(sum(w * x for w, x in zip(weights, finite, strict=True)))
+        mark.append(
+            sum(abs(w) * (how.atol + how.rtol * abs(x)) for w, x in zip(weights, finite, strict=True))
+        )
+    return mark
 
 
 def same_fingerprint(a: list[Any], b: list[Any]) -> bool:
@@ -160,7 +165,8 @@ def same_fingerprint(a: list[Any], b: list[Any]) -> bool:
     """
     if a[0] != b[0] or len(a) != len(b):
         return False
-    return len(a) == 1 or abs(a[1] - b[1]) <= 2 * min(a[2], b[2])
+    pairs = zip(a[1::2], b[1::2], a[2::2], b[2::2], strict=True)  # a projection and its slack
+    return all(abs(x - y) <= 2 * min(slack_x, slack_y) for x, y, slack_x, slack_y in pairs)
 
 
 def _without_floats(value: Any, floats: list[float]) -> Any:

@@ -138,7 +138,9 @@ def vectors_last_word_both(outputs, lengths):
     return outputs[torch.arange(len(outputs)), lengths - 1]
 
 
-@sentence_vectors.mistake(BACKWARDS)
+@sentence_vectors.mistake(
+    "You take the second half from the last column. In a short sentence that is padding, and in the longest the cell that reads from right to left has read one word there. It has seen the whole sentence at the *first* word."
+)
 def vectors_backwards_at_the_end(outputs, lengths):
     return _both(outputs, lengths - 1, _ends(outputs))
 
@@ -285,7 +287,9 @@ def vectors_from_behind(outputs, lengths):
     return _both(outputs, -lengths, torch.zeros_like(lengths))
 
 
-@sentence_vectors.mistake(BACKWARDS)
+@sentence_vectors.mistake(
+    "You take the second half at -lengths, counted from the end of the batch. In a short sentence that is not its first word: the cell that reads from right to left ends at column 0 in each."
+)
 def vectors_backwards_from_behind(outputs, lengths):
     return _both(outputs, lengths - 1, -lengths)
 
@@ -648,6 +652,57 @@ def _reads_and_says(sentences, bos_id, eos_id, max_steps):
 def decoder_not_shifted(sentences, bos_id, eos_id, pad_id, max_steps):
     reads, _ = _reads_and_says(sentences, bos_id, eos_id, max_steps)
     return _filled(reads, pad_id), _filled(reads, -100)
+
+
+TWO_AHEAD = "Your labels are two ahead of the inputs: while it reads <bos>, the decoder should say the *first* word. Inputs have <bos> in front and labels have not, which makes them one apart already."
+
+
+@decoder_batch.mistake(TWO_AHEAD)
+def decoder_two_ahead(sentences, bos_id, eos_id, pad_id, max_steps):
+    reads, _ = _reads_and_says(sentences, bos_id, eos_id, max_steps)
+    says = [[*s, eos_id][1 : max_steps + 1] for s in sentences]
+    return _filled(reads, pad_id), _filled(says, -100, max(map(len, reads)))
+
+
+@decoder_batch.mistake(TWO_AHEAD)
+def decoder_two_ahead_after_cut(sentences, bos_id, eos_id, pad_id, max_steps):
+    reads, says = _reads_and_says(sentences, bos_id, eos_id, max_steps)
+    steps = max(map(len, reads))
+    return _filled(reads, pad_id), _filled([s[1:] for s in says], -100, steps)
+
+
+FROM_INPUTS = "You make the labels from the inputs, moved by one. What the last step should say is not in the inputs: <eos>, or in a cut sentence the word after the cut. Build both rows from the sentence."
+
+
+@decoder_batch.mistake(
+    FROM_INPUTS
+    + " And in short rows the padding is moved along, so that the loss would count it."
+)
+def decoder_moves_inputs(sentences, bos_id, eos_id, pad_id, max_steps):
+    reads, _ = _reads_and_says(sentences, bos_id, eos_id, max_steps)
+    inputs = _filled(reads, pad_id)
+    labels = torch.full_like(inputs, -100)
+    labels[:, :-1] = inputs[:, 1:]
+    return inputs, labels
+
+
+@decoder_batch.mistake(FROM_INPUTS)
+def decoder_moves_rows(sentences, bos_id, eos_id, pad_id, max_steps):
+    reads, _ = _reads_and_says(sentences, bos_id, eos_id, max_steps)
+    steps = max(map(len, reads))
+    return _filled(reads, pad_id), _filled([r[1:] for r in reads], -100, steps)
+
+
+@decoder_batch.mistake(
+    FROM_INPUTS + " And padding is known by lengths, not by its value."
+)
+def decoder_moves_inputs_and_masks_by_value(
+    sentences, bos_id, eos_id, pad_id, max_steps
+):
+    inputs, labels = decoder_moves_inputs(
+        sentences, bos_id, eos_id, pad_id, max_steps
+    )
+    return inputs, labels.masked_fill(labels == pad_id, -100)
 
 
 @decoder_batch.mistake(
@@ -1970,6 +2025,26 @@ def _reset_twice(x_t, h, W, U, b):
     return (1 - z) * h + z * torch.tanh(n_x + r * ((r * h) @ U_n.T))
 
 
+def _reset_around_sum(x_t, h, W, U, b):
+    r, z, n_x, U_n = _gru_parts(x_t, h, W, U, b)
+    return (1 - z) * h + z * torch.tanh(r * (n_x + h @ U_n.T))
+
+
+def _reset_around_tanh(x_t, h, W, U, b):
+    r, z, n_x, U_n = _gru_parts(x_t, h, W, U, b)
+    return (1 - z) * h + z * r * torch.tanh(n_x + h @ U_n.T)
+
+
+def _reset_inside_and_around_tanh(x_t, h, W, U, b):
+    r, z, n_x, U_n = _gru_parts(x_t, h, W, U, b)
+    return (1 - z) * h + z * r * torch.tanh(n_x + (r * h) @ U_n.T)
+
+
+def _reset_by_z_and_keep(x_t, h, W, U, b):
+    r, z, n_x, U_n = _gru_parts(x_t, h, W, U, b)
+    return r * h + (1 - r) * torch.tanh(n_x + (z * h) @ U_n.T)
+
+
 def _proposal_by_sigmoid(x_t, h, W, U, b):
     r, z, n_x, U_n = _gru_parts(x_t, h, W, U, b)
     return (1 - z) * h + z * torch.sigmoid(n_x + (r * h) @ U_n.T)
@@ -1978,6 +2053,8 @@ def _proposal_by_sigmoid(x_t, h, W, U, b):
 def _transposed(x_t, h, W, U, b):
     return _gru_step(x_t, h, W, torch.cat([part.T for part in U.chunk(3)]), b)
 
+
+RESET_AROUND = "r multiplies the whole proposal, what x and b say included. It acts on the old state alone, before the matrix: U_n (r * h)."
 
 for _name, _hint, _how in (
     (
@@ -2006,6 +2083,26 @@ for _name, _hint, _how in (
         _reset_by_z,
     ),
     (
+        "gates_exchanged_and_keep",
+        "The two gates are exchanged: the order of the parts is r, z, n. And the blend is the wrong way round: z, how much is renewed, belongs to n, and (1 - z) to the old state.",
+        _reset_by_z_and_keep,
+    ),
+    (
+        "reset_around_sum",
+        RESET_AROUND,
+        _reset_around_sum,
+    ),
+    (
+        "reset_around_tanh",
+        RESET_AROUND,
+        _reset_around_tanh,
+    ),
+    (
+        "reset_inside_and_around_tanh",
+        "r multiplies the whole proposal once more. It acts on the old state alone, before the matrix: n = tanh(... + U_n (r * h) + ...).",
+        _reset_inside_and_around_tanh,
+    ),
+    (
         "reset_twice",
         "r acts twice, before the matrix and behind it. Only before it: U_n (r * h).",
         _reset_twice,
@@ -2024,9 +2121,10 @@ for _name, _hint, _how in (
     _gru_mistake(_hint, _name, _how)
 
 
-@gru_last.mistake(
-    "The states of all steps come back. Only the last real one of each sequence is asked, (batch, d)."
-)
+ALL_STATES = "The states of all steps come back. Only the last real one of each sequence is asked, (batch, d)."
+
+
+@gru_last.mistake(ALL_STATES)
 def gru_all_states(x, lengths, W, U, b):
     return torch.stack(
         [_gru(x[:, : t + 1], lengths, W, U, b) for t in range(x.shape[1])],
@@ -2064,6 +2162,21 @@ def _all_states(x, W, U, b):
         h = _gru_step(x_t, h, W, U, b)
         states.append(h)
     return torch.stack(states, dim=1)  # (batch, time, d)
+
+
+@gru_last.mistake(ALL_STATES)
+def gru_all_states_and_padding(x, lengths, W, U, b):
+    return _all_states(x, W, U, b)
+
+
+@gru_last.mistake(ALL_STATES)
+def gru_all_states_time_first(x, lengths, W, U, b):
+    return gru_all_states(x, lengths, W, U, b).transpose(0, 1)
+
+
+@gru_last.mistake(ALL_STATES)
+def gru_all_states_and_padding_time_first(x, lengths, W, U, b):
+    return _all_states(x, W, U, b).transpose(0, 1)
 
 
 @gru_last.mistake(
@@ -3095,6 +3208,14 @@ def _parts(
     )
 
 
+def _raw_parts(
+    embedding: Tensor, W: Tensor, output: Tensor
+) -> tuple[Callable, Callable]:
+    """The same decoder, with scores taken for log-probabilities."""
+    scores = output.numpy().astype(np.float64)
+    return lambda h: scores @ h, _parts(embedding, W, output)[1]
+
+
 class TooFar(Exception):
     """More beginnings had to be followed than a case may ask for."""
 
@@ -3161,8 +3282,10 @@ def _beam(
     *,
     normalized=False,
     stop_early=False,
+    all_complete=False,
+    parts=_parts,
 ):
-    says, moves = _parts(embedding, W, output)
+    says, moves = parts(embedding, W, output)
     live, done = [(0.0, [], h.numpy().astype(np.float64))], []
     for _ in range(max_length + 1):
         wider = [
@@ -3174,9 +3297,13 @@ def _beam(
         wider.sort(key=lambda way: -way[0])
         done += [
             (total, tokens)
-            for total, tokens, _, token in wider[:width]
+            for total, tokens, _, token in (
+                wider if all_complete else wider[:width]
+            )
             if token == eos_id
         ]
+        if all_complete:
+            wider = [way for way in wider if way[3] != eos_id]
         live = [
             (total, [*tokens, token], moves(state, token))
             for total, tokens, state, token in wider[:width]
@@ -3238,6 +3365,29 @@ def _crowd(n: int) -> list[list[float]]:
         *[flat] * n,
         [0.96, *[0.04 / n] * n],
         [0.01, *[0.955 / (n - 1)] * (n - 1), 0.035],
+    ]
+
+
+def _crowds(n: int) -> list[list[float]]:
+    """n tokens (1 to n) that never end well, and one after which a sentence ends: n * n beginnings look better.
+
+    After each of the n come the n again, all a little different, and only then the good one, which is likeliest
+    after the least likely of the n. The next best is to say nothing at all.
+    """
+    rng = random.Random(n)
+
+    def crowd(total: float) -> list[float]:
+        shares = [rng.uniform(0.95, 1.05) for _ in range(n)]
+        return [total * share / sum(shares) for share in shares]
+
+    rows = [[0.001, *crowd(0.974), 0.025] for _ in range(n)]
+    rows[-1] = [0.001, *crowd(0.964), 0.035]
+    first = [0.00115, *crowd(0.9985), 0.00035]
+    return [
+        [1 / (n + 2)] * (n + 2),
+        *rows,
+        [0.98, *[0.02 / (n + 1)] * (n + 1)],
+        first,
     ]
 
 
@@ -3331,6 +3481,9 @@ def probable_cases(rng: random.Random) -> Iterator[Call]:
         yield Call(about, *_searched(about))
     yield Call("a beam of twenty misses it", *_from_table(_crowd(25), 0, 3))
     yield Call(
+        "a beam of five hundred misses it", *_from_table(_crowds(25), 0, 3)
+    )
+    yield Call(
         "twelve tokens: too many sentences to try them all",
         *_from_table(_line(12, 0.88), 0, 16),
     )
@@ -3393,8 +3546,10 @@ def probable_greedy(h, embedding, W, output, eos_id, max_length):
     )
 
 
-def _greedy(h, embedding, W, output, eos_id, max_length, forced_costs):
-    says, moves = _parts(embedding, W, output)
+def _greedy(
+    h, embedding, W, output, eos_id, max_length, forced_costs, parts=_parts
+):
+    says, moves = parts(embedding, W, output)
     state, tokens, total = h.numpy().astype(np.float64), [], 0.0
     while True:
         log_p = says(state)
@@ -3419,7 +3574,7 @@ def probable_greedy_unfinished(h, embedding, W, output, eos_id, max_length):
 
 BEAM = "This is beam search: what falls out of the beam is lost, however good its end. Follow every beginning that is more probable than the best complete sentence so far."
 
-for _width in (2, 3, 4, 5, 8, 10, 16, 20):
+for _width in (2, 3, 4, 5, 8, 10, 16, 20, 30, 50, 100, 200):
 
     def _of_beam(*decoder, _width=_width):
         return _beam(_width, *decoder)
@@ -3457,13 +3612,22 @@ def _beam_with_finished(width, h, embedding, W, output, eos_id, max_length):
     return beam[0][1], beam[0][0]
 
 
-for _width in (2, 3, 4, 5, 8, 10, 16, 20):
+for _width in (2, 3, 4, 5, 8, 10, 16, 20, 30):
 
     def _of_full_beam(*decoder, _width=_width):
         return _beam_with_finished(_width, *decoder)
 
     _of_full_beam.__name__ = f"probable_beam_{_width}_with_finished"
     most_probable.mistake(BEAM)(_of_full_beam)
+
+
+for _width in (1, 2, 3, 5, 8, 10, 20):
+
+    def _of_beam_and_all_complete(*decoder, _width=_width):
+        return _beam(_width, *decoder, all_complete=True)
+
+    _of_beam_and_all_complete.__name__ = f"probable_beam_{_width}_all_complete"
+    most_probable.mistake(BEAM)(_of_beam_and_all_complete)
 
 
 for _width in (2, 3, 4, 5, 8, 10):
@@ -3484,6 +3648,48 @@ ALWAYS_EMPTY = "You always return the empty sentence. Either the state never mov
 @most_probable.mistake(ALWAYS_EMPTY)
 def probable_first_found(*decoder):
     return _exact(*decoder, first_found=True)[0]
+
+
+STOPS_WHEN_PUT_IN = "You stop at the first beginning whose likeliest next token is <eos>. Stop when a complete sentence is *taken* from the queue, not when one is put in: its <eos> has a price, and a beginning that still waits may lead to a better one."
+
+
+def _stops_where_eos_is_likeliest(
+    h, embedding, W, output, eos_id, max_length, puts_in_eos
+):
+    says, moves = _parts(embedding, W, output)
+    number = itertools.count()
+    waiting = [(0.0, next(number), [], h.numpy().astype(np.float64))]
+    while True:
+        cost, _, tokens, state = heapq.heappop(waiting)
+        if state is None:
+            return tokens, -cost
+        log_p = says(state)
+        only_eos = len(tokens) == max_length and not puts_in_eos
+        if only_eos or int(log_p.argmax()) == eos_id:
+            return tokens, float(log_p[eos_id]) - cost
+        for token, more in enumerate(log_p.tolist()):
+            if token == eos_id:
+                if puts_in_eos:
+                    entry = (cost - more, next(number), tokens, None)
+                    heapq.heappush(waiting, entry)
+            elif len(tokens) < max_length:
+                entry = (
+                    cost - more,
+                    next(number),
+                    [*tokens, token],
+                    moves(state, token),
+                )
+                heapq.heappush(waiting, entry)
+
+
+@most_probable.mistake(STOPS_WHEN_PUT_IN)
+def probable_stops_where_eos_is_likeliest(*decoder):
+    return _stops_where_eos_is_likeliest(*decoder, puts_in_eos=True)
+
+
+@most_probable.mistake(STOPS_WHEN_PUT_IN)
+def probable_follows_until_eos_is_likeliest(*decoder):
+    return _stops_where_eos_is_likeliest(*decoder, puts_in_eos=False)
 
 
 @most_probable.mistake(
@@ -3624,6 +3830,13 @@ _with(
     "exchanged",
     result=lambda tokens, log_p, eos: (log_p, tokens),
 )
+
+
+@most_probable.mistake(
+    "You take token 0 for the end of the sentence. Which token ends it, `eos_id` says, and it is not always 0."
+)
+def probable_eos_is_0(h, embedding, W, output, eos_id, max_length):
+    return _exact(h, embedding, W, output, 0, max_length)[0]
 
 
 @most_probable.mistake(
@@ -3885,24 +4098,66 @@ def probable_shared_list(h, embedding, W, output, eos_id, max_length):
                 )
 
 
-@most_probable.mistake(
-    "The scores output @ h are no logarithms of probabilities yet, and may be above zero: log_softmax makes them so."
-)
+WITHOUT_SOFTMAX = "The scores output @ h are no logarithms of probabilities yet, and may be above zero: log_softmax makes them so."
+
+
+@most_probable.mistake(WITHOUT_SOFTMAX)
 def probable_without_softmax(h, embedding, W, output, eos_id, max_length):
-    E, M, scores = (
-        a.numpy().astype(np.float64) for a in (embedding, W, output)
-    )
+    says, moves = _raw_parts(embedding, W, output)
     try:
         return _best_first(
             h.numpy().astype(np.float64),
-            lambda state: scores @ state,
-            lambda state, token: np.tanh(M @ state + E[token]),
+            says,
+            moves,
             eos_id,
             max_length,
             limit=3000,
         )[0]
     except TooFar:
         return [], 0.0
+
+
+@most_probable.mistake(WITHOUT_SOFTMAX)
+def probable_depth_first_without_softmax(
+    h, embedding, W, output, eos_id, max_length
+):
+    says, moves = _raw_parts(embedding, W, output)
+    best = [-math.inf, []]
+
+    def follow(state, tokens, total):
+        scores = says(state)
+        if total + float(scores[eos_id]) > best[0]:
+            best[:] = [total + float(scores[eos_id]), tokens]
+        if len(tokens) == max_length:
+            return
+        for token, more in enumerate(scores.tolist()):
+            if token != eos_id and total + more > best[0]:
+                follow(moves(state, token), [*tokens, token], total + more)
+
+    follow(h.numpy().astype(np.float64), [], 0.0)
+    return best[1], best[0]
+
+
+@most_probable.mistake(
+    WITHOUT_SOFTMAX
+    + " And this is greedy decoding: a beginning with a poorer first token may belong to a better sentence."
+)
+def probable_greedy_without_softmax(*decoder):
+    return _greedy(*decoder, forced_costs=True, parts=_raw_parts)
+
+
+for _width in (2, 3, 5, 10):
+
+    def _of_beam_without_softmax(*decoder, _width=_width):
+        return _beam(_width, *decoder, parts=_raw_parts)
+
+    _of_beam_without_softmax.__name__ = (
+        f"probable_beam_{_width}_without_softmax"
+    )
+    most_probable.mistake(
+        WITHOUT_SOFTMAX
+        + " And this is beam search: what falls out of the beam is lost, however good its end."
+    )(_of_beam_without_softmax)
 
 
 @most_probable.alternative

@@ -85,7 +85,7 @@ check(sentence_vectors)
 #    i = 0.5, 0.25, 0.0, 0.5; take them as given numbers that do not change. What is dc₄ / dg₁?
 #
 # Put the five numbers into the list `answers`, such as `answers = [1, 0.5, -2, 8, 0.75]`. None has more than four
-# decimals. The panel says only whether all are right.
+# decimals. The panel says whether all are right, and which is not when only one is left.
 
 
 # %% exercise="predict_what_is_left"
@@ -432,8 +432,9 @@ check(most_probable)
 # seen; mistakes follow from mistakes, the more the longer the output. Scheduled sampling may help, and somewhat a beam,
 # which keeps other beginnings; a larger state alone does not. An experiment: score long letters under **teacher
 # forcing**, position by position, and compare with the model's own decoding. If the loss on late words is high
-# although every word before was the true one, the information is not there: the bottleneck. (Best seen on names,
-# which the words before do not give away.) If under teacher forcing late words are predicted as well as in short
+# although every word before was the true one, the information is not there: the bottleneck. It must be read off the
+# words that a true beginning does not give away, names above all, and off equal places in short and long letters: the
+# rest can be guessed from what was said. If under teacher forcing those words are predicted as well as in short
 # letters and go wrong only with the model's own words, it is exposure bias. Another that counts: short target, long
 # source (or the reverse); or forcing the true first half and looking at the rest.
 #

@@ -46,20 +46,17 @@ predict_context = Exercise(
     points=2,
     minutes=8,
     cases=predict_cases,
-    compare=close(
-        rtol=0.0, atol=0.006, why="by hand one may round to two decimals"
-    ),
+    # Exact, after rounding: a fingerprint of two floats is met by a whole line of others.
     secret=True,
 )
 
 
 def _mixed(weights) -> list[float]:
-    return [
-        float(
-            sum(w * value[i] for w, value in zip(weights, VALUES, strict=False))
-        )
+    sums = [
+        sum(w * value[i] for w, value in zip(weights, VALUES, strict=False))
         for i in (0, 1)
     ]
+    return [round(float(number), 1) for number in sums]
 
 
 def _weights(scale=0.5, n=3, power=math.exp) -> list[float]:
@@ -828,6 +825,177 @@ def attention_mask_times_score(q, k, v, mask):
 )
 def attention_mask_times_score_and_after(q, k, v, mask):
     weights = (_scores(q, k) * mask).softmax(-1) * mask
+    return weights @ v, weights
+
+
+MASK_IGNORED = "The mask is not used at all (masked_fill without _ changes nothing: keep what it returns). Hide the scores where it is False, before the softmax"
+
+# Who leaves the mask out may have mended the scale and the axis or not.
+for _left in ((), ("scale",), ("axis",), ("scale", "axis")):
+
+    def _wrong(q, k, v, mask, left=_left):
+        scores = _scores(q, k, 1 / q.shape[-1] if "scale" in left else None)
+        weights = scores.softmax(-2 if "axis" in left else -1)
+        return weights @ v, weights
+
+    _wrong.__name__ = "_".join(("attention_mask_ignored", *_left))
+    attention.mistake(
+        "; and ".join(
+            [MASK_IGNORED, *(ATTENTION_FAULTS[fault] for fault in _left)]
+        )
+        + "."
+    )(_wrong)
+
+
+@attention.mistake(
+    "The mask is not used at all, and neither is the scale. Scores are divided by the root of d_head, and hidden where the mask is False, before the softmax."
+)
+def attention_mask_and_scale_ignored(q, k, v, mask):
+    weights = _scores(q, k, 1.0).softmax(-1)
+    return weights @ v, weights
+
+
+@attention.mistake(
+    "You clear the queries that may look at nothing; for the others the mask is not used. Hide the scores where it is False, before the softmax."
+)
+def attention_only_empty_cleared(q, k, v, mask):
+    some = mask.any(-1, keepdim=True)
+    weights = _scores(q, k).softmax(-1) * some
+    return weights @ v, weights
+
+
+MASK_ADDED = "You add the mask to the scores (or take ~mask off). What may be seen then counts for 1 more than what is hidden, which still gets weight. Fill instead: masked_fill(~mask, ...)."
+
+
+@attention.mistake(MASK_ADDED)
+def attention_mask_added(q, k, v, mask):
+    weights = (_scores(q, k) + mask).softmax(-1)
+    return weights @ v, weights
+
+
+@attention.mistake(
+    "You add the mask to the scores, and what is hidden still takes its share in the softmax; set to 0 behind it, the rest no longer adds up to 1. Fill before it: masked_fill(~mask, ...)."
+)
+def attention_mask_added_and_after(q, k, v, mask):
+    weights = (_scores(q, k) + mask).softmax(-1) * mask
+    return weights @ v, weights
+
+
+@attention.mistake(
+    "You add ~mask to the scores, so what is hidden counts for 1 more than what may be seen. Fill instead: masked_fill(~mask, ...)."
+)
+def attention_inverted_mask_added(q, k, v, mask):
+    weights = (_scores(q, k) + ~mask).softmax(-1)
+    return weights @ v, weights
+
+
+@attention.mistake(
+    "You lift what may be seen by 1e9. A float of 1e9 has no room for the score beside it: all that may be seen weighs the same. Push down what is hidden instead: masked_fill(~mask, ...)."
+)
+def attention_lifted_by_1e9(q, k, v, mask):
+    weights = (_scores(q, k) + mask * 1e9).softmax(-1)
+    return weights @ v, weights
+
+
+@attention.mistake(
+    "The mask comes after the softmax, and only on the way to the output. What is left no longer adds up to 1, and the weights that you return are not masked. Hide the scores before the softmax."
+)
+def attention_masked_on_the_way(q, k, v, mask):
+    weights = _scores(q, k).softmax(-1)
+    return (weights * mask) @ v, weights
+
+
+@attention.mistake(
+    "Only the outputs of queries that may look at nothing are cleared; else the mask is not used. Hide the scores where it is False, before the softmax."
+)
+def attention_output_cleared(q, k, v, mask):
+    weights = _scores(q, k).softmax(-1)
+    return (weights @ v) * mask.any(-1, keepdim=True), weights
+
+
+@attention.mistake(
+    "You put the mask on the output, which has the numbers of a value where the mask has keys. Hide the scores, (batch, query, key), before the softmax."
+)
+def attention_output_masked(q, k, v, mask):
+    weights = _scores(q, k).softmax(-1)
+    return (weights @ v) * mask, weights
+
+
+@attention.mistake(
+    "The output is right, but the weights that you return are those without the mask. Return the ones that made the output."
+)
+def attention_weights_without_mask(q, k, v, mask):
+    return _attended(_scores(q, k), v, mask)[0], _scores(q, k).softmax(-1)
+
+
+@attention.mistake(
+    "The output is right, but the weights of a query that may look at nothing are still spread evenly: clear them, too, before they are used."
+)
+def attention_even_in_weights(q, k, v, mask):
+    low = torch.finfo(q.dtype).min
+    output = _attended(_scores(q, k), v, mask)[0]
+    return output, _attended(_scores(q, k), v, mask, fill=low, clear=False)[1]
+
+
+LOW_AFTER = "What is hidden gets -inf, or a very low number, *after* the softmax. There it is a weight, by which values are multiplied. It belongs among the scores, before the softmax; the softmax makes 0 of it."
+
+
+def _low_after(q, k, mask, low=-math.inf, scale=None) -> Tensor:
+    return _scores(q, k, scale).softmax(-1).masked_fill(~mask, low)
+
+
+@attention.mistake(LOW_AFTER)
+def attention_inf_after(q, k, v, mask):
+    weights = _low_after(q, k, mask)
+    return weights @ v, weights
+
+
+@attention.mistake(LOW_AFTER)
+def attention_inf_after_without_nan(q, k, v, mask):
+    weights = _low_after(q, k, mask).nan_to_num(0.0)
+    return weights @ v, weights
+
+
+@attention.mistake(LOW_AFTER)
+def attention_inf_after_without_nan_at_the_end(q, k, v, mask):
+    weights = _low_after(q, k, mask)
+    return (weights @ v).nan_to_num(0.0), weights.nan_to_num(0.0)
+
+
+@attention.mistake(LOW_AFTER)
+def attention_inf_after_but_for_empty(q, k, v, mask):
+    weights = _low_after(q, k, mask)
+    weights = weights.masked_fill(~mask.any(-1, keepdim=True), 0.0)
+    return weights @ v, weights
+
+
+@attention.mistake(LOW_AFTER)
+def attention_lowest_after(q, k, v, mask):
+    weights = _low_after(q, k, mask, torch.finfo(q.dtype).min)
+    return weights @ v, weights
+
+
+@attention.mistake(LOW_AFTER)
+def attention_minus_1e9_after(q, k, v, mask):
+    weights = _low_after(q, k, mask, -1e9)
+    return weights @ v, weights
+
+
+@attention.mistake(
+    "Two things. "
+    + LOW_AFTER
+    + " And the scores are divided by the *root* of d_head."
+)
+def attention_inf_after_scale_by_d(q, k, v, mask):
+    weights = _low_after(q, k, mask, scale=1 / q.shape[-1])
+    return weights @ v, weights
+
+
+@attention.mistake(
+    "There are two softmaxes, one before the mask and one behind it. One is enough: hide the scores, then take it."
+)
+def attention_two_softmaxes(q, k, v, mask):
+    weights = _low_after(q, k, mask).softmax(-1).nan_to_num(0.0)
     return weights @ v, weights
 
 
@@ -1923,6 +2091,194 @@ def write_softmax_over_batch(*args):
 
 
 @write_with_attention.mistake(
+    "The softmax runs over the batch, dim=0 (and filling of -1e9 is let in where no text of the batch has a word). The weights of each text add up to 1 over its own source: dim=-1."
+)
+def write_softmax_over_batch_at_minus_1e9(*args):
+    return _loop(*args, look=lambda *a: _look(*a, dim=0, fill=-1e9))
+
+
+@write_with_attention.mistake(
+    "The softmax runs over the batch, dim=0, and what is hidden is set to 0 behind it. The weights of each text add up to 1 over its own source: dim=-1."
+)
+def write_softmax_over_batch_then_0(*args):
+    return _loop(
+        *args, look=lambda *a: _look(*a, dim=0, fill=-math.inf).nan_to_num(0.0)
+    )
+
+
+@write_with_attention.mistake(
+    "Two things. The softmax runs over the batch, dim=0: the weights of each text add up to 1 over its own source. And the mask is not used in it: give hidden places the score -inf before."
+)
+def write_softmax_over_batch_without_mask(*args):
+    inputs, state, memory, mask, *matrices = args
+    return _loop(
+        inputs,
+        state,
+        memory,
+        torch.ones_like(mask),
+        *matrices,
+        look=lambda *a: _look(*a, dim=0),
+    )
+
+
+def _look_alone(state, memory, mask, W, U, v, *, fill=-math.inf):
+    """The softmax over a last axis of length 1."""
+    hidden = torch.tanh((state @ W.T)[:, None] + memory @ U.T)
+    scores = (hidden @ v[:, None]).masked_fill(~mask[:, :, None], fill)
+    return scores.softmax(-1).squeeze(-1)
+
+
+ALONE = "The softmax runs over an axis of length 1, the last of scores of shape (batch, source, 1), so each place stands alone and has the weight 1"
+
+
+@write_with_attention.mistake(
+    ALONE
+    + ", filling too. Let it run over the source, or squeeze the axis first."
+)
+def write_softmax_alone(*args):
+    return _loop(*args, look=lambda *a: _look_alone(*a, fill=-1e9))
+
+
+@write_with_attention.mistake(
+    ALONE
+    + ", and where it is hidden nan. Let it run over the source, or squeeze the axis first."
+)
+def write_softmax_alone_with_nan(*args):
+    return _loop(*args, look=_look_alone)
+
+
+@write_with_attention.mistake(
+    ALONE
+    + ", or 0 where it is hidden. Let it run over the source, or squeeze the axis first."
+)
+def write_softmax_alone_then_0(*args):
+    return _loop(*args, look=lambda *a: _look_alone(*a).nan_to_num(0.0))
+
+
+INPUTS_LATE = "The inputs are one step late: your step t takes the input of step t - 1. s₁ is made with the first input, x₁."
+INPUTS_EARLY = "The inputs are one step early: your step t takes the input of step t + 1. s₁ is made with the first input, x₁."
+
+
+@write_with_attention.mistake(INPUTS_LATE)
+def write_inputs_late(inputs, *rest):
+    first = torch.zeros_like(inputs[:, :1])
+    return _loop(torch.cat([first, inputs[:, :-1]], 1), *rest)
+
+
+@write_with_attention.mistake(INPUTS_LATE)
+def write_inputs_late_first_twice(inputs, *rest):
+    return _loop(torch.cat([inputs[:, :1], inputs[:, :-1]], 1), *rest)
+
+
+@write_with_attention.mistake(INPUTS_LATE)
+def write_inputs_late_from_the_end(inputs, *rest):
+    """inputs[:, t - 1], which takes the last one first."""
+    return _loop(inputs.roll(1, 1), *rest)
+
+
+@write_with_attention.mistake(INPUTS_EARLY)
+def write_inputs_early(inputs, *rest):
+    last = torch.zeros_like(inputs[:, :1])
+    return _loop(torch.cat([inputs[:, 1:], last], 1), *rest)
+
+
+@write_with_attention.mistake(INPUTS_EARLY)
+def write_inputs_early_last_twice(inputs, *rest):
+    return _loop(torch.cat([inputs[:, 1:], inputs[:, -1:]], 1), *rest)
+
+
+@write_with_attention.mistake(INPUTS_EARLY)
+def write_inputs_early_from_the_start(inputs, *rest):
+    return _loop(inputs.roll(-1, 1), *rest)
+
+
+CONTEXT_LATE = "The context comes one step late: what step t has found goes into step t + 1. It goes into the same step: look, mix, and then make the new state."
+
+
+def _late(context, *args):
+    def mix(w, memory):
+        nonlocal context
+        used, context = context, _mix(w, memory)
+        return used
+
+    return _loop(*args, mix=mix)
+
+
+@write_with_attention.mistake(CONTEXT_LATE)
+def write_context_late(*args):
+    return _late(torch.zeros_like(args[2][:, 0]), *args)
+
+
+@write_with_attention.mistake(CONTEXT_LATE)
+def write_context_late_after_the_mean(*args):
+    return _late(args[2].mean(1), *args)
+
+
+@write_with_attention.mistake(CONTEXT_LATE)
+def write_context_late_after_the_mean_of_words(*args):
+    memory, mask = args[2:4]
+    return _late(_mix(mask / mask.sum(1, keepdim=True), memory), *args)
+
+
+def _scored(score):
+    """A way to look, by other scores."""
+
+    def look(state, memory, mask, W, U, v):
+        scores = score(state, memory, W, U, v)
+        return scores.masked_fill(~mask, -math.inf).softmax(-1)
+
+    return look
+
+
+# Each gets W s and U h, (batch, source, d_attention), and v.
+for _name, _score in {
+    "dot": lambda s, h, v: (s * h).sum(-1),
+    "dot_scaled": lambda s, h, v: (s * h).sum(-1) / math.sqrt(len(v)),
+    "dot_with_v": lambda s, h, v: (s * h) @ v,
+    "dot_of_tanh": lambda s, h, v: (s.tanh() * h.tanh()).sum(-1),
+    "dot_of_tanh_with_v": lambda s, h, v: (s.tanh() * h.tanh()) @ v,
+    "tanh_of_products": lambda s, h, v: (s * h).tanh() @ v,
+}.items():
+
+    def _wrong(*args, score=_score):
+        look = _scored(
+            lambda s, h, W, U, v: score((s @ W.T)[:, None], h @ U.T, v)
+        )
+        return _loop(*args, look=look)
+
+    _wrong.__name__ = f"write_{_name}"
+    write_with_attention.mistake(
+        "W s and U h are multiplied in yours, as in a dot product. In the additive score they are added, and v makes one number of what tanh gives: v · tanh(W s + U h)."
+    )(_wrong)
+
+
+PLAIN_DOT = "Your score is the dot product of state and memory, which needs both to be of one size; W, U and v are not used. The additive score is v · tanh(W s + U h)."
+
+
+@write_with_attention.mistake(PLAIN_DOT)
+def write_plain_dot(*args):
+    look = _scored(lambda s, h, W, U, v: (h @ s[:, :, None]).squeeze(-1))
+    return _loop(*args, look=look)
+
+
+@write_with_attention.mistake(PLAIN_DOT)
+def write_plain_dot_scaled(*args):
+    look = _scored(
+        lambda s, h, W, U, v: (
+            (h @ s[:, :, None]).squeeze(-1) * s.shape[1] ** -0.5
+        )
+    )
+    return _loop(*args, look=look)
+
+
+@write_with_attention.mistake(
+    "v is not used: you add up what tanh gives. The score is v · tanh(W s + U h)."
+)
+def write_without_v(*args):
+    return _loop(*args[:6], torch.ones_like(args[6]), *args[7:])
+
+
+@write_with_attention.mistake(
     "The matrices stand on the left of what they multiply, W s: with rows of vectors that is `s @ W.T`. Yours is `s @ W`, which fails, or is another product, where a matrix is square."
 )
 def write_without_transposing(*args):
@@ -2143,9 +2499,9 @@ head_shares = Exercise(
 )
 
 
-def _by_head(y, n) -> Tensor:
+def _by_head(y, n, d_head=-1) -> Tensor:
     """(batch, time, n * d_head) -> (batch, n, time, d_head)."""
-    return y.unflatten(-1, (n, -1)).transpose(1, 2)
+    return y.unflatten(-1, (n, d_head)).transpose(1, 2)
 
 
 def _repeated(y, group) -> Tensor:
@@ -2307,11 +2663,66 @@ def shares_scale_by_d_head(*args):
     return _shares(*args, scale=args[5] / args[1].shape[1])
 
 
-@head_shares.mistake(
-    "d_head is taken as d_model / n_heads. It is what the matrices say: W_q has n_heads · d_head columns."
-)
+D_HEAD_BY_DIVISION = "d_head is taken as d_model / n_heads. It is what the matrices say: W_q has n_heads · d_head columns."
+
+
+@head_shares.mistake(D_HEAD_BY_DIVISION)
 def shares_scale_by_division(*args):
     return _shares(*args, scale=(args[0].shape[-1] / args[5]) ** -0.5)
+
+
+def _divided_by_root(d) -> float:
+    """1 / sqrt(d) as a tensor takes it: infinite where d is 0."""
+    return float(torch.tensor(float(d)) ** -0.5)
+
+
+@head_shares.mistake(D_HEAD_BY_DIVISION)
+def shares_scale_by_whole_division(*args):
+    scale = _divided_by_root(args[0].shape[-1] // args[5])
+    return _shares(*args, scale=scale)
+
+
+@head_shares.mistake(D_HEAD_BY_DIVISION)
+def shares_scale_by_power_of_whole_division(*args):
+    return _shares(*args, scale=(args[0].shape[-1] // args[5]) ** -0.5)
+
+
+@head_shares.mistake(D_HEAD_BY_DIVISION)
+def shares_view_by_division(*args):
+    """Where d_head is another number, view and unflatten fail."""
+    d_head = args[0].shape[-1] // args[5]
+    return _shares(*args, split=lambda y, n: _by_head(y, n, d_head))
+
+
+def _sliced(x, W_q, W_k, W_v, W_o, n_heads, n_kv_heads, d_head, scale):
+    """Head by head, with slices, which go wrong in silence where d_head does."""
+    shares, ahead = [], torch.ones(x.shape[1], x.shape[1]).triu(1).bool()
+    for h in range(n_heads):
+        g = h // (n_heads // n_kv_heads)
+        own = slice(h * d_head, (h + 1) * d_head)
+        shared = slice(g * d_head, (g + 1) * d_head)
+        scores = (x @ W_q[:, own]) @ (x @ W_k[:, shared]).mT * scale
+        weights = scores.masked_fill(ahead, -math.inf).softmax(-1)
+        shares.append(weights @ (x @ W_v[:, shared]) @ W_o[own])
+    return torch.stack(shares, 1)
+
+
+@head_shares.mistake(D_HEAD_BY_DIVISION)
+def shares_slices_by_division(*args):
+    d_head = args[0].shape[-1] // args[5]
+    return _sliced(*args, d_head, _divided_by_root(d_head))
+
+
+@head_shares.mistake(D_HEAD_BY_DIVISION)
+def shares_slices_by_division_with_power(*args):
+    d_head = args[0].shape[-1] // args[5]
+    return _sliced(*args, d_head, d_head**-0.5)
+
+
+@head_shares.mistake(D_HEAD_BY_DIVISION)
+def shares_slices_by_division_rightly_scaled(*args):
+    d_head = args[0].shape[-1] // args[5]
+    return _sliced(*args, d_head, (args[1].shape[1] // args[5]) ** -0.5)
 
 
 @head_shares.mistake("Tokens look ahead: hide what is right of the diagonal.")
@@ -2332,6 +2743,23 @@ def shares_looks_ahead_only(*args):
 )
 def shares_without_itself(*args):
     return _shares(*args, ahead=0)
+
+
+@head_shares.mistake(
+    "A token may look at itself, too. Your mask takes the diagonal away: the first token sees nothing and says zeros."
+)
+def shares_without_itself_then_0(*args):
+    scores, v = _all_scores(*args)
+    hidden = torch.ones_like(scores).triu(0).bool()
+    weights = scores.masked_fill(hidden, -math.inf).softmax(-1)
+    return _through(weights.nan_to_num(0.0) @ v, args[4])
+
+
+@head_shares.mistake(
+    "A token may look at itself, too. Your mask takes the diagonal away, and the first token, whose scores are all equally low then, spreads its weight over the whole text."
+)
+def shares_without_itself_at_minus_1e9(*args):
+    return _shares(*args, ahead=0, fill=-1e9)
 
 
 @head_shares.mistake(
@@ -2356,6 +2784,24 @@ def shares_mask_by_value(*args):
     scores, v = _all_scores(*args)
     scores = scores.tril()
     weights = scores.masked_fill(scores == 0, -math.inf).softmax(-1)
+    return _through(weights @ v, args[4])
+
+
+@head_shares.mistake(
+    "You hide what has the score 0, after tril(scores). But a score that may be seen can be 0 by itself; and where a row has nothing else, its weights become 0. Build the mask from places: torch.ones(time, time).triu(1)."
+)
+def shares_mask_by_value_then_0(*args):
+    scores, v = _all_scores(*args)
+    scores = scores.masked_fill(scores.tril() == 0, -math.inf)
+    return _through(scores.softmax(-1).nan_to_num(0.0) @ v, args[4])
+
+
+@head_shares.mistake(
+    "You hide what has the score 0, after tril(scores). But a score that may be seen can be 0 by itself; and where a row has nothing else, all its places are equally low, and the future leaks. Build the mask from places: torch.ones(time, time).triu(1)."
+)
+def shares_mask_by_value_at_minus_1e9(*args):
+    scores, v = _all_scores(*args)
+    weights = scores.masked_fill(scores.tril() == 0, -1e9).softmax(-1)
     return _through(weights @ v, args[4])
 
 
@@ -2678,12 +3124,30 @@ def _pass(
         yield mixed / total
 
 
-def _plain_sums(blocks, cap=None):
+def _plain_sums(
+    blocks,
+    *,
+    low=None,
+    high=None,
+    dtype=torch.float32,
+    clear=False,
+    zeros=False,
+):
+    """Sums of exp without a maximum, of scores cut off at `low` and `high`."""
     total, mixed = 0.0, 0.0
     for scores, values in blocks:
-        grown = torch.exp(scores if cap is None else scores.clamp(max=cap))
-        total, mixed = total + grown.sum(), mixed + grown @ values
-        yield mixed / total
+        cut = scores.to(dtype)
+        if low is not None or high is not None:
+            cut = cut.clamp(low, high)
+        grown = torch.exp(cut)
+        if clear:
+            grown = grown.masked_fill(scores == HIDDEN, 0.0)
+        total = total + grown.sum()
+        mixed = mixed + grown @ values.to(dtype)
+        if zeros and total == 0:
+            yield torch.zeros(values.shape[1])
+        else:
+            yield (mixed / total).float()
 
 
 NO_MAXIMUM = "exp(1000) is infinite, and exp(-1000) is 0: you get infinity / infinity, or 0 / 0. Take the largest score so far off before exp, and rescale the sums when it changes."
@@ -2696,16 +3160,35 @@ def running_without_maximum(blocks):
 
 @running_attention.mistake(NO_MAXIMUM)
 def running_without_maximum_in_float64(blocks):
-    for out in _plain_sums((s.double(), v.double()) for s, v in blocks):
-        yield out.float()
+    yield from _plain_sums(blocks, dtype=torch.float64)
 
 
-@running_attention.mistake(
-    "exp(1000) is infinite, and exp(-1000) is 0. You yield zeros wherever that makes nan, but there are keys. Take the largest score so far off before exp, and rescale the sums when it changes."
-)
+ZEROS_FOR_NAN = "exp(1000) is infinite, in float64 too, and exp(-1000) is 0. You yield zeros wherever that makes nan, but there are keys. Take the largest score so far off before exp, and rescale the sums when it changes."
+
+
+@running_attention.mistake(ZEROS_FOR_NAN)
 def running_without_maximum_but_for_nan(blocks):
     for out in _plain_sums(blocks):
         yield out.nan_to_num(0.0)
+
+
+@running_attention.mistake(ZEROS_FOR_NAN)
+def running_without_maximum_but_for_nan_in_float64(blocks):
+    for out in _plain_sums(blocks, dtype=torch.float64):
+        yield out.nan_to_num(0.0)
+
+
+ZEROS_FOR_SUM_0 = "exp(1000) is infinite, in float64 too, which makes nan; and exp(-1000) is 0, so the sum may be 0 though there are keys. Take the largest score so far off before exp, and rescale the sums when it changes."
+
+
+@running_attention.mistake(ZEROS_FOR_SUM_0)
+def running_without_maximum_but_for_sum_0(blocks):
+    yield from _plain_sums(blocks, zeros=True)
+
+
+@running_attention.mistake(ZEROS_FOR_SUM_0)
+def running_without_maximum_but_for_sum_0_in_float64(blocks):
+    yield from _plain_sums(blocks, zeros=True, dtype=torch.float64)
 
 
 def _beside(blocks, way):
@@ -2721,11 +3204,57 @@ def _beside(blocks, way):
         yield held[-1], out
 
 
-@running_attention.mistake(
-    "Cutting scores off at some bound keeps exp finite, but all scores above it become equal. Take the largest score so far off instead."
-)
-def running_clamped(blocks):
-    yield from _plain_sums(blocks, cap=80.0)
+# Scores are cut off where exp of them still fits, or a good deal below.
+for _bound, _type in (
+    (80.0, torch.float32),
+    (50.0, torch.float32),
+    (30.0, torch.float32),
+    (700.0, torch.float64),
+):
+    for _way, _options, _hint in (
+        (
+            "above",
+            {"high": _bound},
+            "Cutting scores off at some bound keeps exp finite, but all scores above it become equal; and exp(-1000) is still 0, which gives 0 / 0. Take the largest score so far off instead.",
+        ),
+        (
+            "above_then_0",
+            {"high": _bound, "zeros": True},
+            "Cutting scores off at some bound keeps exp finite, but all scores above it become equal; and exp(-1000) is still 0, so you yield zeros though there are keys. Take the largest score so far off instead.",
+        ),
+        (
+            "both_ways",
+            {"low": -_bound, "high": _bound},
+            "Cutting scores off above and below keeps exp finite, but all scores beyond a bound become equal; and a masked key gets the lower bound for its score, which is not nothing. Take the largest score so far off instead.",
+        ),
+        (
+            "both_ways_but_masked",
+            {"low": -_bound, "high": _bound, "clear": True, "zeros": True},
+            "Cutting scores off above and below keeps exp finite, but all scores beyond a bound become equal. Take the largest score so far off instead.",
+        ),
+    ):
+
+        def _wrong(blocks, options=_options, dtype=_type):
+            yield from _plain_sums(blocks, dtype=dtype, **options)
+
+        _wrong.__name__ = f"running_clamped_at_{_bound:.0f}_{_way}"
+        running_attention.mistake(_hint)(_wrong)
+
+
+# Just below the largest score whose exp fits: two of them do not.
+for _bound, _type in ((88.0, torch.float32), (709.0, torch.float64)):
+    for _way, _options in (
+        ("above", {"high": _bound}),
+        ("both_ways", {"low": -_bound, "high": _bound}),
+    ):
+
+        def _wrong(blocks, options=_options, dtype=_type):
+            yield from _plain_sums(blocks, dtype=dtype, **options)
+
+        _wrong.__name__ = f"running_clamped_at_{_bound:.0f}_{_way}"
+        running_attention.mistake(
+            "Scores are cut off where exp still fits, but the sum of two such numbers is infinite; and all scores beyond the bound become equal. Take the largest score so far off instead."
+        )(_wrong)
 
 
 @running_attention.mistake(

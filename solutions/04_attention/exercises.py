@@ -51,16 +51,20 @@ check = open_exercises("04_attention")
 # What does scaled dot-product attention give to this query? Nobody looks at `<pad>`. (The square root of 25 is 5, and
 # exp(log 5) is 5: no calculator is needed.)
 #
-# Return the two numbers as a list of floats, such as `[1.5, 2.0]`. The panel says only whether it is right.
+# Put the two numbers into the list `output`, such as `output = [1.5, 2.0]`; they are rounded to one decimal. The panel
+# says only whether both are right.
 
 
 # %% exercise="predict_context"
 def predict_context() -> list[float]:
-    """Return the output of attention for the query, found by hand."""
+    """Return the output of attention for the query, found by hand: fill the
+    list `output`.
+    """
     ### BEGIN SOLUTION
     # Scores 0, log 2, log 5: the weights are 1/8, 2/8 and 5/8.
-    return [3.5, -1.5]
+    output = [3.5, -1.5]
     ### END SOLUTION
+    return [round(float(number), 1) for number in output]
 
 
 # %% check="predict_context"
@@ -336,7 +340,7 @@ check(head_shares)
 #
 # The blocks are still being made while you work. So `blocks` can be gone through once, and each output is yielded
 # **before the next block is taken**: the check counts the blocks taken. Keep no scores and no values: a running maximum,
-# a sum and a vector will do. By hand:
+# a sum and a vector will do. (What you keep, no check can see; a million tokens would.) By hand:
 #
 # - block `([0], [[4]])` gives `[4]`. Then block `([log 3], [[8]])`: the weights are 1/4 and 3/4, which gives `[7]`
 # - block `([1000, 1000], [[2], [4]])` gives `[3]`; after `([-1000], [[50]])` it is still `[3]`
