@@ -159,7 +159,7 @@ def test_attention_map_judges_each_row_as_the_package_does(show):
             else:
                 assert figure.locator("[data-stat=sofar]").text_content() == "–"
         assert np.array(shown["cells"]) == pytest.approx(weights[head], abs=6e-5)
-        signs = {"right": "✓", "neighbour": "±1", "elsewhere": "✗", "none": ""}
+        signs = {"right": "✓", "neighbour": "≈", "elsewhere": "✗", "none": ""}
         assert shown["signs"] == [signs[verdict] for verdict in verdicts]
         assert shown["links"] == []
         figure.get_by_label("True alignment").check()

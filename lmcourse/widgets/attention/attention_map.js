@@ -1,7 +1,7 @@
 // Attention maps against the true alignment. data: sentences [{source, target, weights [head][target][source] in
 // ten-thousandths, links [target][places in source]}], heads [name]; state: sentence, word (a row), head, truth.
 const PER_ONE = 10000;
-const SIGNS = { right: "✓", neighbour: "±1", elsewhere: "✗", none: "" };
+const SIGNS = { right: "✓", neighbour: "≈", elsewhere: "✗", none: "" };
 
 // Where the largest weight of a row lies (the first of equals), and how that place stands to the linked ones.
 function judge(row, linked) {

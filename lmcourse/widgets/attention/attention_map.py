@@ -20,7 +20,7 @@ TITLE = "Where does the translator look?"
 CAPTION = (
     "Each row is a word of the translation, each column a word of the source; the stronger the colour, the more weight. "
     "The bars above are the row that you point at or choose with the arrow keys. Switch the true alignment on, and see "
-    "where the largest weight falls beside it (✓ right, ±1 one place off, ✗ elsewhere). Words without a true link (they only mark a role) are not counted."
+    "where the largest weight falls beside it (✓ right, ≈ one place off, ✗ elsewhere). Words without a true link (they only mark a role) are not counted."
 )
 
 _PER_ONE = 10_000  # weights travel as whole numbers of a ten-thousandth, and are judged as they travel
