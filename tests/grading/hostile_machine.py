@@ -39,8 +39,9 @@ class Descendants:
             waiting = [os.getpid()]
             while waiting:
                 for pid in _children(waiting.pop()):
-                    self.seen.setdefault(pid, _start(pid))
-                    waiting.append(pid)
+                    if start := _start(pid):  # else it has gone since it was listed
+                        self.seen.setdefault(pid, start)
+                        waiting.append(pid)
 
 
 def _children(pid: int) -> list[int]:
