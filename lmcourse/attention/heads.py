@@ -51,6 +51,7 @@ def multi_head_attention(
     mask: Bool[Tensor, "#batch #query #key"] | None = None,
     *,
     causal: bool = False,
+    scale: float | None = None,
     bias: Float[Tensor, "#batch heads query key"] | None = None,
     fused: bool = False,
     return_weights: bool = False,
@@ -58,12 +59,14 @@ def multi_head_attention(
     """Return `scaled_dot_product_attention` of each head; query head h uses the keys and values of head h // (heads / kv_heads).
 
     Args:
-        mask: (batch, query, key), the same for all heads, True = may look. causal: and nobody looks ahead.
+        mask: (batch, query, key), the same for all heads, True = may look. causal: and nobody looks ahead. Where there are
+            more keys than queries, the queries are the last places of the text.
+        scale: of the scores, instead of 1 / sqrt(d_head).
         fused: leave it to torch's kernel, which never writes the (query, key) table where it can avoid it. The weights are not
             known there, so `return_weights` takes the written-out way.
 
     Raises:
-        ValueError: heads of the queries that are no multiple of those of the keys; `causal` with more keys than queries.
+        ValueError: heads of the queries that are no multiple of those of the keys; `causal` with fewer keys than queries.
 
     >>> q, k = torch.randn(1, 4, 3, 8), torch.randn(1, 2, 3, 8)
     >>> written_out = multi_head_attention(q, k, k, causal=True)
@@ -72,27 +75,41 @@ def multi_head_attention(
     """
     if q.shape[1] % k.shape[1]:
         raise ValueError(f"'k' must have a number of heads that divides {q.shape[1]}, got {k.shape[1]}")
-    if causal and q.shape[2] != k.shape[2]:
-        raise ValueError(f"'causal' needs one key for each of {q.shape[2]} queries, got {k.shape[2]} keys")
+    if causal and q.shape[2] > k.shape[2]:
+        raise ValueError(f"'causal' needs a key for each of {q.shape[2]} queries, got {k.shape[2]} keys")
     if fused and not return_weights:
-        return _fused_attention(q, k, v, mask, causal, bias)
+        return _fused_attention(q, k, v, mask, causal, scale, bias)
     if causal:
-        mask = combine_masks(causal_mask(q.shape[2], q.device), mask)
+        mask = combine_masks(_causal(q, k), mask)
     per_head = None if mask is None else mask[:, None]  # (batch, 1, query, key): the same for all heads
     group = q.shape[1] // k.shape[1]
     if group > 1:
         k, v = (x.repeat_interleave(group, dim=1) for x in (k, v))  # (batch, kv_heads -> heads, key, d_head)
-    return scaled_dot_product_attention(q, k, v, per_head, bias=bias, return_weights=return_weights)
+    return scaled_dot_product_attention(q, k, v, per_head, scale, bias=bias, return_weights=return_weights)
+
+
+def _causal(q: Heads, k: KVHeads) -> Bool[Tensor, "1 query key"]:
+    return causal_mask(q.shape[2], q.device, start=k.shape[2] - q.shape[2])
 
 
 def _fused_attention(
-    q: Heads, k: KVHeads, v: KVHeads, mask: Tensor | None, causal: bool, bias: Tensor | None
+    q: Heads,
+    k: KVHeads,
+    v: KVHeads,
+    mask: Tensor | None,
+    causal: bool,
+    scale: float | None,
+    bias: Tensor | None,
 ) -> Heads:
-    only_causal = causal and mask is None and bias is None  # then the kernel need not read a mask at all
+    causal = causal and q.shape[2] > 1  # a single query is the last place: it may look at all
+    # Where causal is all there is, the kernel need not read a mask; it takes queries for the *first* places, though.
+    only_causal = causal and mask is None and bias is None and q.shape[2] == k.shape[2]
     if causal and not only_causal:
-        mask = combine_masks(causal_mask(q.shape[2], q.device), mask)
+        mask = combine_masks(_causal(q, k), mask)
     allowed = None if mask is None else mask[:, None]
     if bias is not None:  # the kernel takes a mask or a bias, not both
         allowed = bias if allowed is None else bias.masked_fill(~allowed, -torch.inf)
     gqa = q.shape[1] != k.shape[1]
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, is_causal=only_causal, enable_gqa=gqa)
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=allowed, is_causal=only_causal, scale=scale, enable_gqa=gqa
+    )

@@ -19,13 +19,18 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 
-def causal_mask(length: int, device: torch.device | str | None = None) -> Bool[Tensor, "1 {length} {length}"]:
-    """Return m with m[0, i, j] = (j <= i): each token may look at itself and at those before it.
+def causal_mask(
+    length: int, device: torch.device | str | None = None, *, start: int = 0
+) -> Bool[Tensor, "1 {length} {start+length}"]:
+    """Return m with m[0, i, j] = (j <= start + i): each token may look at itself and at those before it.
 
     Vaswani et al. 2017, section 3.2.3. Every token may look at itself, so no row of it is empty.
 
+    Args:
+        length: of the queries. start: so many keys stand before the first query's own.
+
     Raises:
-        ValueError: `length` below 1.
+        ValueError: `length` below 1, `start` below 0.
 
     >>> causal_mask(3)[0].int()
     tensor([[1, 0, 0],
@@ -34,7 +39,9 @@ def causal_mask(length: int, device: torch.device | str | None = None) -> Bool[T
     """
     if length < 1:
         raise ValueError(f"'length' must be at least 1, got {length}")
-    return torch.ones(1, length, length, dtype=torch.bool, device=device).tril()
+    if start < 0:
+        raise ValueError(f"'start' must be at least 0, got {start}")
+    return torch.ones(1, length, start + length, dtype=torch.bool, device=device).tril(start)
 
 
 def padding_mask(attention_mask: Tensor) -> Bool[Tensor, "batch 1 key"]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from lmcourse.attention.heads import Weights, join_heads, multi_head_attention, split_heads
+from lmcourse.attention.heads import Heads, KVHeads, Weights, join_heads, multi_head_attention, split_heads
 from lmcourse.attention.masks import check_mask
 from lmcourse.embeddings.positions import PositionScheme
 
@@ -32,6 +32,7 @@ class MultiHeadConfig:
     d_value: int | None = None  # of what the values are made from; None: as the keys
     bias: bool = True
     fused: bool = False  # torch's kernel instead of the two steps written out; the results are the same
+    scale: float | None = None  # of the scores; None: 1 / sqrt(d_head)
 
     def __post_init__(self) -> None:
         for name in ("d_model", "n_heads", "n_kv_heads", "d_head", "d_key", "d_value"):
@@ -46,6 +47,8 @@ class MultiHeadConfig:
 
 class MultiHeadAttention(nn.Module):
     """Concat(head_1, ..., head_n) W_o with head_i = attention(x_q W_q^i, x_k W_k^i, x_v W_v^i); batch first.
+
+    A call goes through three steps that can also be called one by one: `queries`, `keys_and_values`, `look`.
 
     The matrices start as draws from Glorot's uniform law, of the global generator, and the biases at 0. A model
     that takes a seed makes its layers under it.
@@ -133,17 +136,55 @@ class MultiHeadAttention(nn.Module):
             if given and key is not None:
                 raise ValueError(f"'{name}' must only be given without 'key', in self-attention; got both")
         key = query if key is None else key
-        value = key if value is None else value
         if mask is not None:
             check_mask(mask, (len(query), query.shape[1], key.shape[1]))
-        q = split_heads(self.q_proj(query), self.config.n_heads)  # (batch, heads, query, d_head)
-        k = split_heads(self.k_proj(key), self.n_kv_heads)  # (batch, kv_heads, key, d_head)
-        v = split_heads(self.v_proj(value), self.n_kv_heads)
+        q = self.queries(query)
         bias = None
         if positions is not None:
             bias = positions.bias(q, layer)
-            q, k = positions.turn(q, k)
-        options = {"causal": causal, "bias": bias, "fused": self.config.fused}
+            q = positions.turn(q)
+        k, v = self.keys_and_values(key, value, positions=positions)
+        return self.look(q, k, v, mask=mask, causal=causal, bias=bias, return_weights=return_weights)
+
+    def queries(
+        self, x: Float[Tensor, "batch query d_model"], positions: PositionScheme | None = None, start: int = 0
+    ) -> Heads:
+        """Return what each place asks for, (batch, heads, query, d_head), turned by `positions` from place `start` on."""
+        q = split_heads(self.q_proj(x), self.config.n_heads)
+        return q if positions is None else positions.turn(q, start)
+
+    def keys_and_values(
+        self,
+        x: Float[Tensor, "batch key d_key"],
+        value: Float[Tensor, "batch key d_value"] | None = None,
+        *,
+        positions: PositionScheme | None = None,
+        start: int = 0,
+    ) -> tuple[KVHeads, KVHeads]:
+        """Return what each place is found by and what it hands over, (batch, kv_heads, key, d_head) each.
+
+        They depend on the place alone and on nothing later: who writes a text token by token can keep them.
+        """
+        k = split_heads(self.k_proj(x), self.n_kv_heads)
+        v = split_heads(self.v_proj(x if value is None else value), self.n_kv_heads)
+        return (k if positions is None else positions.turn(k, start)), v
+
+    def look(
+        self,
+        q: Heads,
+        k: KVHeads,
+        v: KVHeads,
+        *,
+        mask: Bool[Tensor, "..."] | None = None,
+        causal: bool = False,
+        bias: Float[Tensor, "#batch heads query key"] | None = None,
+        return_weights: bool = False,
+    ) -> Float[Tensor, "batch query d_model"] | tuple[Float[Tensor, "batch query d_model"], Weights]:
+        """Return what each query takes, the heads joined and mixed: (batch, query, d_model), and on request the weights.
+
+        With `causal` the queries may be fewer than the keys: they are then the last places of the text.
+        """
+        options = {"causal": causal, "scale": self.config.scale, "bias": bias, "fused": self.config.fused}
         if return_weights:
             heads, weights = multi_head_attention(q, k, v, mask, **options, return_weights=True)
             return self.out_proj(join_heads(heads)), weights

@@ -59,7 +59,7 @@ class Attention(nn.Module):
         qkv = self.qkv(x).unflatten(-1, (3, self.n_heads, -1))  # (batch, time, 3, heads, d_head)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (batch, heads, time, d_head) each
         bias = positions.bias(q, layer)
-        q, k = positions.turn(q, k)
+        q, k = positions.turn(q), positions.turn(k)
         if bias is None:
             heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         else:

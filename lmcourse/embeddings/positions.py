@@ -19,8 +19,7 @@ from lmcourse.embeddings.alibi import alibi_bias, alibi_slopes
 from lmcourse.embeddings.relative import relative_positions, shaw_scores, t5_bias, t5_buckets
 from lmcourse.embeddings.rotary import rotate
 
-Queries = Float[Tensor, "batch heads time d_head"]
-Keys = Float[Tensor, "batch kv_heads time d_head"]
+Heads = Float[Tensor, "batch heads time d_head"]
 
 
 @dataclass(frozen=True)
@@ -45,30 +44,39 @@ class PositionConfig:
 
 
 class PositionScheme(nn.Module):
-    """No positions at all, and the three places where a scheme may act. One serves all layers of a causal model."""
+    """No positions at all, and the three places where a scheme may act. One serves all layers of a causal model.
+
+    `start` is the place of the first token that is given: a text may come in pieces.
+    """
 
     def __init__(self, config: PositionConfig) -> None:
         super().__init__()
         self.config = config
 
-    def embed(self, x: Float[Tensor, "batch time d_model"]) -> Float[Tensor, "batch time d_model"]:
+    def embed(
+        self, x: Float[Tensor, "batch time d_model"], start: int = 0
+    ) -> Float[Tensor, "batch time d_model"]:
         """Return the token embeddings `x` with what the scheme adds to them."""
         return x
 
-    def turn(self, q: Queries, k: Keys) -> tuple[Queries, Keys]:
-        """Return queries and keys as they go into the dot product."""
-        return q, k
+    def turn(self, x: Heads, start: int = 0) -> Heads:
+        """Return queries, or keys, as they go into the dot product."""
+        return x
 
-    def bias(self, q: Queries, layer: int) -> Float[Tensor, "#batch heads time time"] | None:
-        """Return what is added to the scores q . k / sqrt(d_head) of this layer, or None for nothing."""
+    def bias(self, q: Heads, layer: int, start: int = 0) -> Float[Tensor, "#batch heads time key"] | None:
+        """Return what is added to the scores q . k / sqrt(d_head) of this layer, or None for nothing.
+
+        The keys are those of all places up to the last query, key = start + time.
+        """
         return None
 
 
 class Sinusoidal(PositionScheme):
     """Adds sinusoids, as they are."""
 
-    def embed(self, x: Tensor) -> Tensor:
-        return x + sinusoidal_positions(torch.arange(x.shape[1]), x.shape[2], self.config.base).to(x)
+    def embed(self, x: Tensor, start: int = 0) -> Tensor:
+        places = torch.arange(start, start + x.shape[1])
+        return x + sinusoidal_positions(places, x.shape[2], self.config.base).to(x)
 
 
 class Learned(PositionScheme):
@@ -82,8 +90,8 @@ class Learned(PositionScheme):
         super().__init__(config)
         self.positions = LearnedPositions(config.max_length, config.d_model, std=0.5)
 
-    def embed(self, x: Tensor) -> Tensor:
-        return x + self.positions(torch.arange(x.shape[1], device=x.device))
+    def embed(self, x: Tensor, start: int = 0) -> Tensor:
+        return x + self.positions(torch.arange(start, start + x.shape[1], device=x.device))
 
 
 class Shaw(PositionScheme):
@@ -94,8 +102,8 @@ class Shaw(PositionScheme):
         shape = (config.n_layers, config.n_heads, 2 * config.reach + 1, config.d_head)
         self.tables = nn.Parameter(0.02 * torch.randn(shape))
 
-    def bias(self, q: Tensor, layer: int) -> Tensor:
-        return shaw_scores(q, self.tables[layer], _distances(q))
+    def bias(self, q: Tensor, layer: int, start: int = 0) -> Tensor:
+        return shaw_scores(q, self.tables[layer], _distances(q, start))
 
 
 class T5(PositionScheme):
@@ -105,30 +113,32 @@ class T5(PositionScheme):
         super().__init__(config)
         self.table = nn.Parameter(torch.zeros(config.n_buckets, config.n_heads))
 
-    def bias(self, q: Tensor, layer: int) -> Tensor:
-        buckets = t5_buckets(_distances(q), self.config.n_buckets, self.config.reach, bidirectional=False)
+    def bias(self, q: Tensor, layer: int, start: int = 0) -> Tensor:
+        buckets = t5_buckets(
+            _distances(q, start), self.config.n_buckets, self.config.reach, bidirectional=False
+        )
         return t5_bias(self.table, buckets)[None]
 
 
 class Rotary(PositionScheme):
     """Turns queries and keys."""
 
-    def turn(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-        angles = position_angles(torch.arange(q.shape[2]), q.shape[3], self.config.base)
-        return rotate(q, angles), rotate(k, angles)
+    def turn(self, x: Tensor, start: int = 0) -> Tensor:
+        places = torch.arange(start, start + x.shape[2])
+        return rotate(x, position_angles(places, x.shape[3], self.config.base))
 
 
 class Alibi(PositionScheme):
     """Lowers the score by a slope times the distance."""
 
-    def bias(self, q: Tensor, layer: int) -> Tensor:
+    def bias(self, q: Tensor, layer: int, start: int = 0) -> Tensor:
         slopes = alibi_slopes(self.config.n_heads).to(q)
-        return alibi_bias(slopes, _distances(q))[None]
+        return alibi_bias(slopes, _distances(q, start))[None]
 
 
-def _distances(q: Tensor) -> Tensor:
-    positions = torch.arange(q.shape[2], device=q.device)
-    return relative_positions(positions, positions)
+def _distances(q: Tensor, start: int) -> Tensor:
+    places = torch.arange(start + q.shape[2], device=q.device)
+    return relative_positions(places[start:], places)
 
 
 POSITION_SCHEMES: dict[str, type[PositionScheme]] = {

@@ -270,9 +270,44 @@ def test_rotary_positions_turn_grouped_keys(fused):
         p(x).unflatten(-1, (-1, 2)).transpose(1, 2) for p in (grouped.q_proj, grouped.k_proj, grouped.v_proj)
     )
     k, v = k.repeat_interleave(2, dim=1), v.repeat_interleave(2, dim=1)
-    heads = F.scaled_dot_product_attention(*scheme.turn(q, k), v, is_causal=True)
+    heads = F.scaled_dot_product_attention(scheme.turn(q), scheme.turn(k), v, is_causal=True)
     expected = grouped.out_proj(heads.transpose(1, 2).flatten(-2))
     torch.testing.assert_close(grouped(x, causal=True, positions=scheme), expected)
+
+
+# Pieces of a text
+
+
+@pytest.mark.parametrize("name", POSITION_SCHEMES)
+@fusing
+def test_the_last_places_alone_see_what_they_see_in_the_whole(name, fused):
+    """Keys and values of the first places kept, those of the last added: what `forward` gives for the whole text."""
+    torch.manual_seed(0)
+    scheme = position_scheme(name, PositionConfig(8, 4, 1)).double()
+    layer = randomize(MultiHeadAttention(MultiHeadConfig(8, 4, fused=fused))).double()
+    x = draws(2, 6, 8).double()
+    whole = layer(x, causal=True, positions=scheme)
+    k, v = layer.keys_and_values(x[:, :2], positions=scheme)
+    for start, end in ((2, 5), (5, 6)):
+        piece = x[:, start:end]
+        more_k, more_v = layer.keys_and_values(piece, positions=scheme, start=start)
+        k, v = torch.cat([k, more_k], 2), torch.cat([v, more_v], 2)
+        bias = scheme.bias(layer.queries(piece), 0, start)
+        seen = layer.look(layer.queries(piece, scheme, start), k, v, causal=True, bias=bias)
+        torch.testing.assert_close(seen, whole[:, start:end])
+
+
+@fusing
+def test_the_scale_may_be_chosen(fused):
+    layer = randomize(MultiHeadAttention(MultiHeadConfig(8, 2, scale=1.0, fused=fused)))
+    half = randomize(MultiHeadAttention(MultiHeadConfig(8, 2, scale=0.5, fused=fused)))
+    half.load_state_dict(layer.state_dict())
+    x = draws(1, 5, 8)
+    assert not torch.allclose(layer(x), half(x))
+    with torch.no_grad():
+        half.q_proj.weight *= 2
+        half.q_proj.bias *= 2
+    torch.testing.assert_close(layer(x), half(x))
 
 
 # Arguments
@@ -323,9 +358,9 @@ x = torch.zeros(2, 3, 4)
         ),
         (
             lambda: multi_head_attention(
-                draws(1, 2, 2, 2), draws(1, 2, 3, 2), draws(1, 2, 3, 2), causal=True
+                draws(1, 2, 3, 2), draws(1, 2, 2, 2), draws(1, 2, 2, 2), causal=True
             ),
-            "'causal' needs one key for each of 2 queries, got 3 keys",
+            "'causal' needs a key for each of 3 queries, got 2 keys",
         ),
     ],
 )

@@ -128,7 +128,7 @@ def test_scores_of_relative_schemes_depend_on_distance_alone(name):
     q = draws(1, 2, 1, 8).expand(1, 2, 12, 8)
     k = draws(1, 2, 1, 8, seed=1).expand(1, 2, 12, 8)
     bias = scheme.bias(q, layer=2)
-    turned_q, turned_k = scheme.turn(q, k)
+    turned_q, turned_k = scheme.turn(q), scheme.turn(k)
     scores = turned_q @ turned_k.mT / math.sqrt(8) + (0 if bias is None else bias)
     torch.testing.assert_close(scores[..., 1:, 1:], scores[..., :-1, :-1])
     same_everywhere = torch.allclose(scores, scores[..., :1, :1].expand_as(scores))
@@ -139,7 +139,7 @@ def test_scores_of_relative_schemes_depend_on_distance_alone(name):
 def test_a_scheme_acts_in_the_one_place_it_says(name):
     scheme = _started(name)
     x, q, k = draws(1, 5, 16), draws(1, 2, 5, 8), draws(1, 2, 5, 8, seed=1)
-    turned_q, turned_k = scheme.turn(q, k)
+    turned_q, turned_k = scheme.turn(q), scheme.turn(k)
     acts = {
         "embed": not torch.equal(scheme.embed(x), x),
         "turn": not (torch.equal(turned_q, q) and torch.equal(turned_k, k)),
@@ -147,6 +147,20 @@ def test_a_scheme_acts_in_the_one_place_it_says(name):
     }
     place = {"sinusoidal": "embed", "learned": "embed", "rope": "turn", "none": None}.get(name, "bias")
     assert [p for p, does in acts.items() if does] == ([place] if place else [])
+
+
+@pytest.mark.parametrize("name", POSITION_SCHEMES)
+def test_a_text_may_come_in_pieces(name):
+    """The last two of five places, told where they start, are treated as they are within the whole text."""
+    scheme = _started(name)
+    x, q = draws(1, 5, 16), draws(1, 2, 5, 8)
+    torch.testing.assert_close(scheme.embed(x[:, 3:], start=3), scheme.embed(x)[:, 3:])
+    torch.testing.assert_close(scheme.turn(q[:, :, 3:], start=3), scheme.turn(q)[:, :, 3:])
+    whole, piece = scheme.bias(q, 1), scheme.bias(q[:, :, 3:], 1, start=3)
+    if whole is None:
+        assert piece is None
+    else:
+        torch.testing.assert_close(piece, whole[:, :, 3:])
 
 
 def test_shaw_has_tables_for_each_layer_and_t5_one_for_all():
