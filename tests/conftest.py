@@ -12,6 +12,8 @@ CHECKED = [
     "lmcourse.embeddings",
     "lmcourse.recurrence",
     "lmcourse.attention",
+    "lmcourse.encoder_decoder",
+    "lmcourse.language_model",
 ]
 install_import_hook(CHECKED, "beartype.beartype")
 

@@ -33,6 +33,7 @@ class PositionConfig:
     reach: int = 16  # shaw: the farthest distance with a vector of its own; t5: where the last bucket begins
     n_buckets: int = 16  # t5
     base: float = 10_000.0  # sinusoidal, rope
+    bidirectional: bool = False  # t5: half of its buckets for what comes later, as in an encoder
 
     def __post_init__(self) -> None:
         if self.d_model % self.n_heads:
@@ -114,9 +115,8 @@ class T5(PositionScheme):
         self.table = nn.Parameter(torch.zeros(config.n_buckets, config.n_heads))
 
     def bias(self, q: Tensor, layer: int, start: int = 0) -> Tensor:
-        buckets = t5_buckets(
-            _distances(q, start), self.config.n_buckets, self.config.reach, bidirectional=False
-        )
+        config = self.config
+        buckets = t5_buckets(_distances(q, start), config.n_buckets, config.reach, config.bidirectional)
         return t5_bias(self.table, buckets)[None]
 
 

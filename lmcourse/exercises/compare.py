@@ -19,7 +19,10 @@ from lmcourse.exercises.codec import pack
 
 @dataclass(frozen=True)
 class Compare:
-    """`kind` is "exact" or "close"; `close` allows |got - expected| <= atol + rtol |expected| for floats."""
+    """`kind` is "exact", "close" or "law".
+
+    `close` allows |got - expected| <= atol + rtol |expected| for floats; `law` allows a loss of `atol` above the floor.
+    """
 
     kind: str = "exact"
     rtol: float = 0.0
@@ -40,6 +43,14 @@ def close(*, rtol: float = 1e-5, atol: float = 1e-6, why: str) -> Compare:
     return Compare("close", rtol, atol, why)
 
 
+def law(*, within: float, why: str) -> Compare:
+    """Laws of a trained model, (rows, outcomes) of log-probabilities, that come near enough to the true ones.
+
+    The mean cross-entropy over the rows may be at most `within` nats above its floor, the entropy of the true laws.
+    """
+    return Compare("law", 0.0, within, why)
+
+
 def difference(expected: Any, got: Any, how: Compare, where: str = "the result") -> str | None:
     """Return what differs first, in words, or None where `got` passes.
 
@@ -49,7 +60,8 @@ def difference(expected: Any, got: Any, how: Compare, where: str = "the result")
     'the result has shape (3, 2), expected (2, 3)'
     """
     if isinstance(expected, torch.Tensor):
-        return _tensor_difference(expected, got, how, where)
+        compare = _law_difference if how.kind == "law" else _tensor_difference
+        return compare(expected, got, how, where)
     if type(expected) is float and how.kind == "close" and type(got) in (int, float):
         return None if _near(expected, got, how) else f"{where} is {short(got)}, expected {expected!r}"
     if type(expected) is not type(got):
@@ -94,11 +106,40 @@ def stream_difference(expected: Any, got: Any, how: Compare, what: str) -> str |
     return None
 
 
-def _tensor_difference(expected: torch.Tensor, got: Any, how: Compare, where: str) -> str | None:
+def _shape_difference(expected: torch.Tensor, got: Any, where: str) -> str | None:
     if not isinstance(got, torch.Tensor):
         return f"{where} is a {type(got).__name__}, expected a tensor of shape {tuple(expected.shape)}"
     if expected.shape != got.shape:
         return f"{where} has shape {tuple(got.shape)}, expected {tuple(expected.shape)}"
+    return None
+
+
+def _law_difference(expected: torch.Tensor, got: Any, how: Compare, where: str) -> str | None:
+    found = _shape_difference(expected, got, where)
+    if found is not None:
+        return found
+    if not got.is_floating_point():
+        return f"{where} has dtype {got.dtype}, expected floats"
+    true, said = expected.double(), got.double()
+    bad = said.isnan() | (said == math.inf)
+    if bad.any():
+        return f"{where}[{int(bad.nonzero()[0][0])}] holds {said[bad][0].item()}, expected log-probabilities"
+    totals = said.exp().sum(-1)
+    row = int((totals - 1).abs().argmax())
+    if not abs(totals[row] - 1) < 1e-3:
+        return f"the exponentials of {where}[{row}] add up to {totals[row]:.6g}, expected 1: no law"
+    p = true.exp()
+    floor = -torch.where(p > 0, p * true, 0.0).sum(-1).mean().item()
+    loss = -torch.where(p > 0, p * said, 0.0).sum(-1).mean().item()
+    if loss - floor <= how.atol:
+        return None
+    return f"the loss is {loss:.3f} nats per token, the floor {floor:.3f}: {loss - floor:.3f} above it, at most {how.atol:g} is allowed"
+
+
+def _tensor_difference(expected: torch.Tensor, got: Any, how: Compare, where: str) -> str | None:
+    found = _shape_difference(expected, got, where)
+    if found is not None:
+        return found
     if expected.dtype != got.dtype:
         return f"{where} has dtype {got.dtype}, expected {expected.dtype}"
     if how.kind == "close" and expected.is_floating_point():
@@ -142,6 +183,9 @@ def fingerprint(outcome: Any, how: Compare) -> list[Any]:
     random projections instead: sums with fixed random weights, which agree when all the floats agree. One sum would let
     a whole plane of wrong values through, so there are up to three; but fewer than floats, or one could solve for them.
     """
+    if how.kind == "law":
+        value = outcome[1] if isinstance(outcome, tuple) and len(outcome) == 3 else outcome
+        return [kind_of_law(value)]
     if how.kind == "exact":
         return [hashlib.sha256(pack(outcome, canonical=True)).hexdigest()[:16]]
     floats: list[float] = []
@@ -156,6 +200,35 @@ def fingerprint(outcome: Any, how: Compare) -> list[Any]:
             sum(abs(w) * (how.atol + how.rtol * abs(x)) for w, x in zip(weights, finite, strict=True))
         )
     return mark
+
+
+def kind_of_law(value: Any) -> str:
+    """Say what sort of thing came where laws are wanted: no two trainings give the same numbers.
+
+    Of a law only how sure it is counts: the mean entropy of the rows as a share of that of the uniform law, in three steps.
+
+    >>> kind_of_law(torch.full((1, 2), 0.5))
+    '(1, 2): probabilities'
+    """
+    if not isinstance(value, torch.Tensor):
+        return type(value).__name__
+    shape = f"{tuple(value.shape)}: "
+    if not value.is_floating_point() or value.ndim == 0 or value.numel() == 0:
+        return shape + "no floats"
+    x = value.double()
+    if (x.isnan() | (x == math.inf)).any():
+        return shape + "not finite"
+    kinds = {"law": x.exp(), "probabilities": x, "bits": x.exp2()}
+    kind = next((name for name, p in kinds.items() if _are_laws(p)), "scores")
+    if kind == "law":
+        p = kinds["law"]
+        share = torch.special.entr(p).sum(-1).mean().item() / math.log(max(2, p.shape[-1]))
+        kind = "sure" if share < 0.15 else "even" if share > 0.85 else "law"
+    return shape + kind
+
+
+def _are_laws(p: torch.Tensor) -> bool:
+    return bool((p >= 0).all() and ((p.sum(-1) - 1).abs() < 1e-3).all())
 
 
 def same_fingerprint(a: list[Any], b: list[Any]) -> bool:

@@ -12,8 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from figure_page import write_page
 from playwright.sync_api import Browser, Page, sync_playwright
+
+pytest.register_assert_rewrite("figure_page")
+
+from figure_page import write_page  # noqa: E402
 
 FLAGS = [
     "--disable-gpu",

@@ -4,11 +4,12 @@ import math
 import random
 from functools import cache
 from itertools import product
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from figure_page import LIVE, stat, write_page
+from figure_page import FigureChecks, stat
 
 from lmcourse.figures import Figure
 from lmcourse.recurrence.steps import lstm_step, rnn_step
@@ -16,8 +17,6 @@ from lmcourse.widgets.recurrence import TracedSentence, encoder_decoder_steps, g
 from lmcourse.widgets.recurrence.gate_playground import LONGEST, PRESETS
 
 pytestmark = pytest.mark.browser
-
-NAMES = ["encoder_decoder_steps", "gate_playground"]
 
 # --- What the figures are made of -----------------------------------------------------------------------
 
@@ -398,116 +397,17 @@ def test_gate_playground_by_keyboard(show):
 # --- all of them ----------------------------------------------------------------------------------------
 
 
-def use(figure, name: str) -> None:
-    """Bring a figure into a state in which everything it can show is shown."""
-    if name == "encoder_decoder_steps":
-        figure.get_by_label("Sentence").select_option(label=f"✗ {TEXTS[3][0]}")
-        slider(figure).fill("13")
-        figure.get_by_label("Find").fill("see")
-    else:
-        press(figure, "overwrite").click()
+class TestEveryFigure(FigureChecks):
+    live: ClassVar = {
+        "encoder_decoder_steps": ("shown", {"sentence": 2, "step": 5}),
+        "gate_playground": ("forget", 0.25),
+    }
+    fewest_stops = 9
 
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", NAMES)
-def test_figure_is_accessible_and_readable(show, axe, poor_contrast, name, theme):
-    page, figure = show(name, theme=theme)
-    use(figure, name)
-    assert axe(page, ".lm-figure") == []
-    assert poor_contrast(page, ".lm-figure") == []
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_figure_fits_a_phone(show, overflow, name):
-    page, figure = show(name, width=390)
-    use(figure, name)
-    assert overflow(page) == 0
-    wide = "(root) => [...root.querySelectorAll('*')].filter((n) => n.getBoundingClientRect().right > innerWidth + 1 && !n.closest('svg')).length"
-    assert figure.evaluate(wide) == 0
-    low = """(root) => [...root.querySelectorAll("button, select, input:not([type=checkbox])")]
-      .filter((n) => n.checkVisibility() && n.getBoundingClientRect().height < 32).length"""
-    assert figure.evaluate(low) == 0  # large enough for a finger
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_control_has_a_visible_focus_and_keeps_jupyterlab_away(show, name):
-    page, figure = show(name)
-    use(figure, name)
-    lost = figure.locator("button, select, input").evaluate_all(
-        "(nodes) => nodes.filter((n) => !n.closest('[data-lm-suppress-shortcuts]')).length"
-    )
-    assert lost == 0
-    page.locator("h1").click()
-    seen = 0
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        at = page.evaluate(
-            """() => { const n = document.activeElement; return n === document.body ? null
-              : [n.tagName, parseFloat(getComputedStyle(n).outlineWidth), getComputedStyle(n).outlineStyle]; }"""
-        )
-        if at is None:
-            break
-        assert at[1] >= 2, at
-        assert at[2] != "none", at
-        seen += 1
-    assert 9 <= seen < 40
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_paper_shows_the_still_version_in_black_on_white(show, name):
-    page, figure = show(name, theme="dark")
-    page.emulate_media(media="print")
-    assert figure.locator(".lm-fallback table").is_visible()
-    assert not figure.locator(".lm-controls, .lm-buttons").first.is_visible()
-    assert figure.evaluate("(node) => getComputedStyle(node).backgroundColor") == "rgb(255, 255, 255)"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_without_scripts_the_table_and_the_finding_are_there(open_page, build, tmp_path, name):
-    page = open_page(write_page(tmp_path, build(name)), java_script_enabled=False)
-    figure = page.locator(".lm-figure")
-    assert figure.locator(".lm-fallback tbody tr").count() >= 3
-    assert figure.locator(".lm-alt").bounding_box()["height"] > 15
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_same_figure_twice_works_twice(open_page, build, tmp_path, name):
-    page = open_page(write_page(tmp_path, build(name), build(name)))
-    both = page.locator(".lm-figure.lm-ready")
-    assert both.count() == 2
-    ids = page.evaluate("() => [...document.querySelectorAll('[id]')].map((n) => n.id)")
-    assert len(set(ids)) == len(ids)
-    page.wait_for_timeout(500)  # until the live regions have said their first words
-    before = both.nth(0).locator(".lm-body").text_content()
-    use(both.nth(1), name)
-    assert both.nth(0).locator(".lm-body").text_content() == before
-    assert both.nth(1).locator(".lm-body").text_content() != before
-
-
-@pytest.mark.parametrize(
-    ("name", "key", "value"),
-    [("encoder_decoder_steps", "shown", {"sentence": 2, "step": 5}), ("gate_playground", "forget", 0.25)],
-)
-def test_live_module_hears_python_and_stops(open_page, build, tmp_path, name, key, value):
-    """The module that anywidget gets, with a model that behaves as anywidget's does."""
-    widget = build(name).live()
-    page = open_page(write_page(tmp_path))
-    names = [
-        trait
-        for trait in widget.keys
-        if not trait.startswith("_") and trait not in ("layout", "tabbable", "tooltip", "comm")
-    ]
-    page.evaluate(LIVE, [widget._esm, {trait: getattr(widget, trait) for trait in names}])
-    page.add_style_tag(content=widget._css)
-    figure = page.locator(".lm-figure.lm-ready")
-    before = figure.locator(".lm-body").text_content()
-    page.evaluate("([key, value]) => model.set(key, value)", [key, value])
-    assert figure.locator(".lm-body").text_content() != before
-    page.evaluate("stop()")
-    assert page.evaluate("Object.values(listeners).flat().length") == 0
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_figure_weighs_little(build, name):
-    assert len(build(name)._json.encode()) < 60_000
-    assert build(name).html() == build(name).html()
+    def use(self, figure, name: str) -> None:
+        if name == "encoder_decoder_steps":
+            figure.get_by_label("Sentence").select_option(label=f"✗ {TEXTS[3][0]}")
+            slider(figure).fill("13")
+            figure.get_by_label("Find").fill("see")
+        else:
+            press(figure, "overwrite").click()

@@ -12,6 +12,10 @@ import pytest
 
 from lmcourse.widgets.attention import attention_by_hand, attention_map, mask_painter, softmax_playground
 from lmcourse.widgets.embeddings import rope_dials, window_pairs, word_map
+from lmcourse.widgets.encoder_decoder import BeamNode, BeamTree, HeadMaps, beam_tree, head_explorer
+from lmcourse.widgets.encoder_decoder.beam_tree import finished_paths
+from lmcourse.widgets.language_model import FlowRound, FlowStage, NextToken, flow, sampling_playground
+from lmcourse.widgets.language_model.sampling_playground import PRESETS, sampled_law
 from lmcourse.widgets.recurrence import TracedSentence, encoder_decoder_steps, gate_playground
 from lmcourse.widgets.recurrence.encoder_decoder_steps import common_words, encode_states
 from lmcourse.widgets.sequences import guessing_game, reader_bits
@@ -451,3 +455,234 @@ def test_gate_playground_has_its_still_version():
 def test_gate_playground_refuses_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         gate_playground(**arguments)
+
+
+EVEN = np.full((2, 2, 2, 3), 1 / 3)
+CROSS = HeadMaps(["lomi", "rusa"], ["the", "fox", "sings"], EVEN, [(1, 0), (2, 1)], "cross-attention")
+LOOKS_BACK = np.array([[[[1.0, 0, 0], [1, 0, 0], [0, 0.75, 0.25]], [[1, 0, 0], [0.5, 0.5, 0], [0, 0, 1]]]])
+DECODER = HeadMaps(["a", "b", "c"], ["a", "b", "c"], LOOKS_BACK, kind="decoder", causal=True)
+
+
+def test_head_explorer_packs_weights_as_bytes_and_tells_the_heads_apart():
+    weights = EVEN.copy()
+    weights[1, 0] = [[0, 1, 0], [0, 0.25, 0.75]]
+    figure = head_explorer([replace(CROSS, weights=weights), DECODER])
+    first, second = data_of(figure)["texts"]
+    levels = np.frombuffer(bytes.fromhex(first["maps"]), dtype=np.uint8).reshape(2, 2, 2, 3)
+    assert levels.tolist() == np.rint(255 * weights).astype(int).tolist()
+    assert first["links"] == [[1], [2]]
+    assert (second["layers"], second["heads"], second["causal"]) == (1, 2, True)
+    rows = {row[:3]: row[3:] for row in figure.fallback[1:]}
+    assert rows["cross-attention", 2, 1] == (
+        "2 of 2",
+        "–",
+        "–",
+        f"{math.exp((0.25 * math.log(4) + 0.75 * math.log(4 / 3)) / 2):.1f}",
+    )
+    assert rows["cross-attention", 1, 1] == ("0 of 2", "–", "–", "3.0")  # of equal weights the first counts
+    assert rows["decoder", 1, 1][:3] == ("–", "0.13", "0.87")
+    assert rows["decoder", 1, 2][:3] == ("–", "0.75", "0.25")
+    assert figure.alt == (
+        "cross-attention: 4 heads. Layer 2, head 1 is right most often, for 2 of 2 words. "
+        "decoder: 2 heads. Layer 1, head 1 looks most at the word before, with a mean weight of 0.87."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "'texts' must hold at least one text, got none"),
+        (replace(CROSS, weights=EVEN[0]), r"must be \(layers, heads, 2, 3\) numbers, got \(2, 2, 3\) in text 0"),
+        (replace(CROSS, queries=["lomi"]), r"\(layers, heads, 1, 3\) numbers, got \(2, 2, 2, 3\)"),
+        (replace(CROSS, keys=[]), "in text 0"),
+        (replace(CROSS, weights=EVEN[:, :0]), r"got \(2, 0, 2, 3\)"),
+        (replace(CROSS, weights=EVEN * 2), "sum to 1 over the keys, got another row in text 0"),
+        (replace(CROSS, weights=EVEN * np.nan), "'weights' must be 0 or more"),
+        (replace(CROSS, links=[(3, 0)]), r"'links' must be pairs below \(3, 2\), got \(3, 0\) in text 0"),
+        (replace(CROSS, links=[(0, 2)]), r"got \(0, 2\)"),
+        (replace(CROSS, causal=True), "'causal' must be a text that looks at itself and never ahead"),
+        (replace(DECODER, weights=np.full((1, 1, 3, 3), 1 / 3)), "never ahead, got weight there in text 0"),
+    ],
+)  # fmt: skip
+def test_head_explorer_refuses_what_does_not_fit(text, message):
+    with pytest.raises(ValueError, match=message):
+        head_explorer([] if text is None else [text])
+
+
+NODES = [
+    BeamNode(-1, "lomi", -0.5, "kept"),
+    BeamNode(-1, "su", -1.5, "kept"),
+    BeamNode(-1, "tu", -3.0, "cut"),
+    BeamNode(0, "<eos>", -1.0, "finished"),
+    BeamNode(1, "mi", -0.25, "kept"),
+    BeamNode(4, "rusa", -0.25, "finished"),
+]
+SEARCH = BeamTree(["the", "fox"], ["lomi"], 2, NODES)
+GREEDY = BeamTree(["the", "fox"], ["lomi"], 1, [NODES[0], BeamNode(0, "<eos>", -1.0, "finished")])
+
+
+def test_beam_tree_marks_the_greedy_path_and_tells_what_won():
+    assert finished_paths(SEARCH) == [(["lomi", "<eos>"], -1.5), (["su", "mi", "rusa"], -2.0)]
+    figure = beam_tree([SEARCH, GREEDY])
+    (sentence,) = data_of(figure)["sentences"]
+    assert [tree["width"] for tree in sentence["trees"]] == [1, 2]
+    assert sentence["trees"][1]["greedy"] == [1, 0, 0, 1, 0, 0]
+    assert sentence["trees"][1]["fate"] == "KKCFKF"
+    assert sentence["trees"][1]["parent"] == [-1, -1, -1, 0, 1, 4]
+    assert figure.fallback[1:] == [
+        ("the fox", 1, "lomi <eos>", "-1.50", "lomi <eos>", "yes"),
+        ("the fox", 2, "lomi <eos>", "-1.50", "lomi <eos>", "yes"),
+    ]
+    longer = nodes(1, log_probability=-1.1)  # 1.6 / (8 / 6) < 1.5 / (7 / 6)
+    figure = beam_tree([replace(longer, reference=["su"])])
+    assert figure.fallback[1][2:] == ("lomi <eos>", "-1.50", "su mi rusa", "no")
+    assert data_of(figure)["sentences"][0]["trees"][0]["greedy"] == [0] * 6  # nobody has said which it is
+    assert figure.alt.endswith("the best hypothesis by log P is the reference in 0 of them.")
+
+
+def nodes(at: int, **changes) -> BeamTree:
+    return replace(SEARCH, nodes=[*NODES[:at], replace(NODES[at], **changes), *NODES[at + 1 :]])
+
+
+@pytest.mark.parametrize(
+    ("trees", "message"),
+    [
+        ([], "'trees' must hold at least one search, got none"),
+        ([SEARCH, SEARCH], "other widths for one sentence, got 2 twice"),
+        ([replace(SEARCH, width=0)], "'width' must be at least 1, got 0"),
+        ([replace(SEARCH, width=1)], "keep at most width=1 in a step, got more in node 1 of width 1"),
+        ([nodes(2, fate="lost")], "'fate' must be 'kept', 'cut' or 'finished', got 'lost' in node 2"),
+        ([nodes(4, parent=2)], "'parent' must be -1 or the place of an earlier node that was kept, got 2 in node 4"),
+        ([nodes(5, parent=3)], "got 3 in node 5"),
+        ([nodes(0, parent=4)], "got 4 in node 0"),
+        ([nodes(1, log_probability=0.5)], "'log_probability' must be finite and at most 0, got 0.5 in node 1"),
+        ([nodes(1, log_probability=-math.inf)], "got -inf in node 1"),
+        ([nodes(5, parent=-1)], "listed step by step, got one of step 1 behind 2 in node 5"),
+        ([replace(SEARCH, nodes=NODES[:3])], "at least one that finished, got none for 'the fox'"),
+    ],
+)  # fmt: skip
+def test_beam_tree_refuses_what_is_no_search(trees, message):
+    with pytest.raises(ValueError, match=message):
+        beam_tree(trees)
+
+
+THREE = NextToken("the", ["fox", "<b>", "dog"], np.log([0.2, 0.5, 0.3]))
+
+
+def test_sampling_playground_has_its_still_version():
+    sure = NextToken("a", THREE.tokens, np.array([9.0, 0, 0]))
+    figure = sampling_playground([THREE, sure], rows=2)
+    data = data_of(figure)
+    assert data["vocab"] == ["fox", "<b>", "dog"]
+    assert data["prompts"][0]["logits"] == [round(1000 * math.log(p / 0.5)) for p in (0.2, 0.5, 0.3)]
+    rows = {row[:2]: row[2:] for row in figure.fallback[1:]}
+    assert len(rows) == 2 * len(PRESETS)
+    assert rows["the", "greedy"] == ("0.00", 1, "<b> 1.00")
+    assert rows["the", "as it is"] == ("1.03", 3, "<b> 0.50, dog 0.30, fox 0.20")
+    assert rows["a", "nucleus"] == ("0.00", 1, "fox 1.00")
+    assert figure.alt == (
+        "The law of the next token over 3 tokens. Its entropy is lowest after “a”, 0.00 nats, and highest after “the”, 1.03 nats."
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "kept"),
+    [
+        ((1, 0, 1), [1, 1, 1, 1]),
+        ((1, 2, 1), [0, 1, 1, 1]),  # who ties with the second stays
+        ((1, 0, 0.5), [0, 1, 1, 0]),  # 0.4 and then 0.25: the one that crosses is in, of equals the first
+        ((1, 0, 0.39), [0, 1, 0, 0]),
+        ((1, 1, 0.9), [0, 1, 0, 0]),
+        ((0, 3, 0.2), [0, 1, 0, 0]),
+        ((9, 0, 0.5), [0, 1, 1, 0]),
+    ],
+)
+def test_sampled_law_keeps_what_it_says(how, kept):
+    law, which = sampled_law(np.log([0.1, 0.4, 0.25, 0.25]), *how)
+    assert which.tolist() == [bool(k) for k in kept]
+    assert law.sum() == pytest.approx(1)
+    assert ((law > 0) == which).all()
+
+
+@pytest.mark.parametrize(
+    ("prompts", "rows", "message"),
+    [
+        ([], 5, "'prompts' must hold at least one prompt, got none"),
+        ([THREE], 0, "'rows' must be at least 1, got 0"),
+        ([THREE, replace(THREE, tokens=["fox", "dog", "<b>"])], 5, "'tokens' must be the same in all prompts, got others in prompt 1"),
+        ([replace(THREE, logits=np.zeros(2))], 5, r"'logits' must be 3 finite numbers, one for each token, got \(2,\) in prompt 0"),
+        ([replace(THREE, logits=np.array([0, np.nan, 0]))], 5, "'logits' must be 3 finite numbers"),
+        ([replace(THREE, tokens=["a"] * 20_001)], 5, "at most 20000 logits, got 1 times 20001"),
+    ],
+)  # fmt: skip
+def test_sampling_playground_refuses_what_does_not_fit(prompts, rows, message):
+    with pytest.raises(ValueError, match=message):
+        sampling_playground(prompts, rows=rows)
+
+
+STAGE = FlowStage(
+    "embedding",
+    (1, 2, 5),
+    "A row for each id.",
+    np.array([[1.0, -2, 0, 4, 5], [0, 0, 1, 0, 0]]),
+    part="Input",
+)
+LAWS = FlowStage(
+    "probabilities",
+    (1, 2, 9),
+    "The softmax.",
+    np.array([[0.25, 0.5, 0], [1, 0, 0]]),
+    ["sings", ".", "<b>"],
+    "Output",
+)
+PASS = FlowRound("a fox", ["a", "fox"], [3, 7], [STAGE, LAWS], [("sings", 0.9), (".", 0.1)], "sings")  # fmt: skip
+
+
+def test_flow_packs_each_stage_relative_to_its_largest_value():
+    figure = flow([PASS, replace(PASS, chosen=".")], columns=4)
+    data = data_of(figure)
+    assert data["names"] == [
+        {"name": "embedding", "part": "Input"},
+        {"name": "probabilities", "part": "Output"},
+    ]
+    one = data["rounds"][0]
+    assert one["scales"] == [4.0, 1.0]  # of what is shown
+    assert one["columns"] == [4, 3]
+    levels = np.frombuffer(bytes.fromhex(one["maps"][0]), dtype=np.uint8)
+    assert levels.tolist() == [160, 64, 128, 255, 128, 128, 160, 128]
+    assert np.frombuffer(bytes.fromhex(one["maps"][1]), dtype=np.uint8).tolist() == [
+        160,
+        192,
+        128,
+        255,
+        128,
+        128,
+    ]
+    assert one["labels"] == [[], ["sings", ".", "<b>"]]
+    assert figure.alt.endswith("in 2 rounds; the tokens taken are “sings” “.”.")
+    assert [row[:2] for row in figure.fallback[1:]] == [
+        *((1, "text"), (1, "embedding"), (1, "probabilities"), (1, "next token")),
+        *((2, "text"), (2, "next token")),
+    ]
+    empty = replace(STAGE, values=np.zeros((2, 3)))
+    assert data_of(flow([replace(PASS, stages=[empty])]))["rounds"][0]["maps"] == ["80" * 6]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "columns", "message"),
+    [
+        ([], 4, "at least one round with a stage, got 0 rounds"),
+        ([replace(PASS, stages=[])], 4, "at least one round with a stage, got 1 rounds"),
+        ([PASS], 0, "'columns' must be at least 1, got 0"),
+        ([PASS, replace(PASS, stages=[STAGE])], 4, "'stages' must be the same in every round, got others in round 1"),
+        ([replace(PASS, ids=[3])], 4, "'ids' must be one for each of 2 tokens, got 1 in round 0"),
+        ([replace(PASS, guesses=[("a", 1.5)])], 4, r"from 0 to 1, got \[1.5\] in round 0"),
+        ([replace(PASS, guesses=[])], 4, r"got \[\] in round 0"),
+        ([replace(PASS, stages=[replace(STAGE, values=np.zeros((3, 5)))])], 4, r"a row for each of 2 tokens, got \(3, 5\) in 'embedding' of round 0"),
+        ([replace(PASS, stages=[replace(STAGE, values=np.full((2, 5), np.inf))])], 4, "'values' must be finite"),
+        ([replace(PASS, stages=[replace(STAGE, columns=["a"])])], 4, "'columns' must name all 5 columns or none, got 1 in 'embedding'"),
+    ],
+)  # fmt: skip
+def test_flow_refuses_what_does_not_fit(rounds, columns, message):
+    with pytest.raises(ValueError, match=message):
+        flow(rounds, columns=columns)

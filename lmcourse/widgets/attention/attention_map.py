@@ -77,10 +77,10 @@ def attention_map(
         for name, count in zip(names, total, strict=True)
     ]
     return Figure(
-        _HERE / "attention_map.js",
+        [_HERE / "weight_map.js", _HERE / "attention_map.js"],
         {"sentences": sentences, "heads": names},
         state={"sentence": 0, "word": 0, "head": 0, "truth": False},
-        css=_HERE / "attention_map.css",
+        css=_HERE / "weight_map.css",
         title=title,
         caption=caption,
         alt=f"The largest weight of {_linked(total[0])} translated words in {len(sentences)} sentences, against the true "
