@@ -64,7 +64,7 @@ def _case(
     exercise: Exercise, call: Call, reference: Callable[..., Any], mistakes: list[Mistake], secret: bool
 ) -> Case:
     packed = pack((call.args, call.kwargs))
-    expected = call_packed(reference, packed, collect=exercise.collect)
+    expected = call_packed(exercise.oracle or reference, packed, collect=exercise.collect)
     outcome = outcome_of(expected)
     if outcome["kind"] == "unreadable":
         raise ValueError(

@@ -58,7 +58,8 @@ class Exercise:
     are not seen. `secret` keeps expected values out of the student's copy (predictions). `may_mutate`
     lets an answer change its arguments. For answers that yield: collect="list" runs the iterator through and
     judges the list; collect="stream" also hands the first argument over as an iterator, and judges after how
-    many items taken from it each text, number or whatever was yielded.
+    many items taken from it each text, number or whatever was yielded. `oracle` gives the expected values in place of
+    the reference, where they are known exactly and a right answer only comes near them (a trained model: `law`).
     """
 
     name: str
@@ -74,6 +75,7 @@ class Exercise:
     secret: bool = False
     collect: str = ""
     may_mutate: bool = False
+    oracle: Callable[..., Any] | None = None
     mistakes: list[Mistake] = field(default_factory=list)
     alternatives: list[Callable[..., Any]] = field(default_factory=list)
 

@@ -69,6 +69,7 @@ def _shorter(exercise):
         secret=exercise.secret,
         collect=exercise.collect,
         may_mutate=exercise.may_mutate,
+        oracle=exercise.oracle,
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+import torch
 
 from lmcourse.authoring.chapter import Chapter
 from lmcourse.authoring.spec import Call, Exercise
 from lmcourse.exercises.codec import pack
+from lmcourse.exercises.compare import law
 from lmcourse.exercises.outcome import call_packed
 from lmcourse.exercises.verdict import judge
 
@@ -139,3 +143,99 @@ def test_items_are_judged_alone_where_the_input_is_no_stream():
     assert verdict_of(record, lambda words, mark: iter([len(words)])).status == "failed"
     with pytest.raises(ValueError, match="'collect' must be '', 'list' or 'stream', got True"):
         Exercise("shout", title="Shout", points=1, minutes=1, cases=shout_cases, collect=True)
+
+
+# Laws of a trained model ---------------------------------------------------------------------------------------------
+
+
+def coin_cases(rng):
+    yield Call("three coins", 3)
+
+
+def coins(n):
+    return torch.full((n, 2), 0.5).log()
+
+
+def biased(n, heads=0.25):
+    return torch.tensor([[heads, 1 - heads]]).log().expand(n, 2)
+
+
+def unasked(n):
+    raise AssertionError("where there is an oracle, nobody asks the reference")
+
+
+guessing = Exercise(
+    "guess",
+    title="Guess",
+    points=1,
+    minutes=1,
+    cases=coin_cases,
+    compare=law(within=0.15, why=""),
+    oracle=coins,
+)
+
+
+@guessing.mistake("Those are probabilities; wanted are their natural logarithms.")
+def in_probabilities(n):
+    return torch.full((n, 2), 0.25).double() + torch.tensor([0.0, 0.5])
+
+
+@guessing.mistake("Your model is sure of what cannot be known, so look at its targets.")
+def sure(n):
+    return biased(n, heads=1e-4)
+
+
+@pytest.fixture(scope="module")
+def guessed():
+    return record_of(guessing, unasked)
+
+
+def test_a_law_passes_that_is_near_enough_to_the_true_one(guessed):
+    for answer in (coins, biased, lambda n: coins(n).double(), lambda n: biased(n).numpy()):
+        assert verdict_of(guessed, answer).status == "passed"
+
+
+def test_how_far_the_loss_is_above_its_floor_is_told(guessed):
+    # -(ln 0.2 + ln 0.8) / 2 = 0.9163, and the floor is ln 2 = 0.6931.
+    failure = verdict_of(guessed, lambda n: biased(n, heads=0.2)).failure
+    assert failure.difference == (
+        "the loss is 0.916 nats per token, the floor 0.693: 0.223 above it, at most 0.15 is allowed"
+    )
+
+
+def test_the_mean_over_the_rows_counts_and_each_row_is_weighted_by_the_true_law():
+    uneven = Exercise(
+        "guess", title="Guess", points=1, minutes=1, cases=coin_cases, compare=law(within=0.1, why=""),
+        oracle=lambda n: torch.tensor([[1.0, 0.0], [0.5, 0.5]]).log(),
+    )  # fmt: skip
+    record = record_of(uneven, unasked)
+    # -ln 0.9 = 0.105 in the first row and 0 above the floor in the second: 0.053 on the mean.
+    near = torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log()
+    assert verdict_of(record, lambda n: near).status == "passed"
+    assert "0.112 above it" in verdict_of(record, lambda n: torch.tensor([[0.8, 0.2], [0.5, 0.5]]).log()).failure.difference  # fmt: skip
+    assert "inf above it" in verdict_of(record, lambda n: torch.tensor([[0.0, 1.0], [0.5, 0.5]]).log()).failure.difference  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda n: coins(n) + 0.7, "add up to 2.01375, expected 1: no law"),
+        (lambda n: coins(n)[0], "has shape (2,), expected (3, 2)"),
+        (lambda n: coins(n) * math.nan, "the result[0] holds nan, expected log-probabilities"),
+        (lambda n: torch.zeros(n, 2, dtype=torch.int64), "has dtype torch.int64, expected floats"),
+        (lambda n: coins(n).tolist(), "is a list, expected a tensor of shape (3, 2)"),
+        (lambda n: torch.full((n, 2), -math.inf), "add up to 0, expected 1: no law"),
+    ],
+)
+def test_what_is_no_law_is_told(guessed, answer, said):
+    verdict = verdict_of(guessed, answer)
+    assert (verdict.status, verdict.hint) == ("failed", None)
+    assert said in verdict.failure.difference
+
+
+def test_a_hint_goes_by_the_kind_of_what_came_since_no_two_trainings_are_alike(guessed):
+    assert verdict_of(guessed, lambda n: biased(n, heads=0.3).exp()).mistake == 0
+    assert verdict_of(guessed, lambda n: biased(n, heads=1 - 1e-3)).mistake == 1
+    assert verdict_of(guessed, lambda n: biased(n, heads=0.05)).mistake is None, (
+        "not near, and not sure either"
+    )

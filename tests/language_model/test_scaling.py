@@ -93,5 +93,8 @@ def test_seeds_and_trainings_stand_in_their_places(monkeypatch):
     assert found.fit("parameters").exponent == pytest.approx(
         np.mean([-1, math.log(9 / 13) / math.log(2)]), rel=1e-6
     )
+    three = Scaling([1, 2, 4], [1] * 3, [1.0] * 3, [[8.0, 4.0, 4.0]])
+    assert three.fit("parameters", first=2).exponent == pytest.approx(-1)
+    assert three.fit("parameters").exponent == pytest.approx(-0.5)
     with pytest.raises(ValueError, match="'trainings' and 'seeds' must not be empty"):
         scaling.measure_scaling([], seeds=[0])
