@@ -33,6 +33,8 @@ bench: $(VENV)/.dev ## speed beside the peers, as ratios in one run
 	$(BIN)/python benchmarks/bench_corpora.py
 	$(BIN)/python benchmarks/bench_tokens.py
 	$(BIN)/python benchmarks/bench_embeddings.py
+	$(BIN)/python benchmarks/bench_encoder_decoder.py
+	$(BIN)/python benchmarks/bench_language_model.py
 	$(BIN)/python benchmarks/bench_grading.py
 
 class: $(VENV)/.dev ## invent a class of 40, grade it, open the report (another chapter: CHAPTER=02_embeddings)

@@ -15,12 +15,12 @@
 #
 # > *"Attention is all you need", says the title. Then why is more than two thirds of the model something else?*
 #
-# Chapter 04 ended with a translator made of attention and nothing else. It had no bottleneck and no recurrence, and it still lost to the recurrent decoder with attention: a third of the long sentences right, where the other had two thirds. It lacks three plain things that the paper of that title puts around attention: a network that works on what was looked up, a norm that keeps the numbers in order, and an
-# encoder that may read in both directions while the decoder may not. Put them together and you have the **Transformer**, the model under nearly all that followed. This chapter builds it, checks it against the framework's own, and lets it translate.
+# Chapter 04 ended with a translator made of attention and nothing else. It had no bottleneck and no recurrence, and it still lost to the recurrent decoder with attention: of the longest sentences it got a fifth right, where the other had two thirds. It lacks two things that the paper of that title puts around attention: a network that works on what was looked up, and an encoder with weights of its own, which only reads, beside a decoder that only writes. Put them together and you have the
+# **Transformer**, the model under nearly all that followed. This chapter builds it, checks it against the framework's own, and lets it translate.
 #
 # <div class="lesson-header">
 #
-# **You will be able to** build the Transformer of "Attention Is All You Need" block by block; count its parameters on paper; train it as the paper did; decode with greedy and beam search and judge the result by exact match, BLEU and chrF; say what each part is good for.
+# **You will be able to** build the Transformer of "Attention Is All You Need" block by block; count its parameters on paper; train it; decode with greedy and beam search and judge the result by exact match, BLEU and chrF; say what each part is good for.
 #
 # **You need** chapters 03 and 04. **Time** 50 minutes to read, two to run, three to four hours for the exercises. **Runs on** any CPU;
 # one cell uses a GPU where there is one.
@@ -79,7 +79,7 @@ style = use_style()
 #
 # $$\text{FF}(x) = W_2 \max(0, W_1 x + b_1) + b_2.$$
 #
-# By hand: two features, 0 or 1, and one hidden unit that fires only when both are there.
+# The bend, $\max(0, \cdot)$, is called **ReLU**. By hand: two features, 0 or 1, and one hidden unit that fires only when both are there.
 
 # %%
 both = FeedForward(d_model=2, d_ff=1)
@@ -121,9 +121,9 @@ assert torch.allclose(
 # %% [markdown]
 # Both rows come out the same: the size is gone, the pattern stays. And no row has looked at the other. That is why it is this norm and not batch normalization: a sentence must not depend on which others are in its batch, nor a word on words that come later.
 #
-# Where does the norm stand? The paper put it *behind* the sum, $\text{norm}(x + f(x))$: **post-norm**. Most models since put it *before* the sublayer, $x + f(\text{norm}(x))$: **pre-norm**, with one more norm at the very end. It looks like a detail. Here is the size of the gradient in each block of the encoder and the decoder, before the first step of training:
+# Where does the norm stand? The paper put it *behind* the sum, $\text{norm}(x + f(x))$: **post-norm**. Most models since put it *before* the sublayer, $x + f(\text{norm}(x))$: **pre-norm**, with one more norm at the very end. It looks like a detail. Here is the size of the gradient of $W_2$ in each block of the decoder, before the first step of training:
 
-# %% mystnb={"image": {"alt": "Gradient of the feed-forward matrices in six decoder blocks before training: with the norm behind the sum it grows towards the output, with the norm before the sublayer it is smaller and nearly level."}}
+# %% mystnb={"image": {"alt": "Gradient of the feed-forward matrices in six decoder blocks before training: with the norm behind the sum it grows towards the output, with the norm before the sublayer it is nearly level."}}
 grammar = translation()
 pairs = grammar.sample(20_000, lengths=(4, 24), seed=0)
 test = grammar.sample(700, lengths=(4, 24), seed=1).without(pairs)
@@ -143,7 +143,7 @@ curves(
 )
 
 # %% [markdown]
-# With the norm behind, the last blocks would be thrown about by the first large steps; the training has to begin with tiny ones (Xiong et al., 2020). That is what the paper's **warm-up** is for. The learning rate rises for 4,000 steps and then falls with the root of the step number (equation 3):
+# With the norm behind, the last blocks would be thrown about by large first steps. Xiong et al. (2020) see here the reason for the paper's **warm-up**. It cannot be all of it, since Adam divides by the size of the gradients; Liu et al. (2020) blame small changes of weights that grow from layer to layer. What helps is agreed: the learning rate rises for 4,000 steps and then falls with the root of the step number (equation 3).
 
 # %% mystnb={"image": {"alt": "The learning rate of the paper against the step: a straight rise to 0.0007 at step 4,000, then a slow fall like one over the square root."}}
 steps = list(range(1, 20_001, 50))
@@ -159,7 +159,7 @@ curves(
 # %% [markdown]
 # ## The encoder block
 #
-# All parts are there. A block of the encoder is two sublayers, each in its residual connection: first every word looks at all words of its sentence, then each thinks about what it has seen. In the words of the notes: *multi-head self-attention, then a fully connected feed-forward network on the normalized input*. Written out it is short, and equal to torch's, weight for weight:
+# All parts are there. A block of the encoder is two sublayers, each in its residual connection: first every word looks at all words of its sentence, then each thinks about what it has seen. Written out it is short, and equal to torch's, weight for weight:
 
 
 # %%
@@ -262,7 +262,7 @@ print(f"{'in all':13} {sum(parts.values()):10,}")
 #
 # ## Training it
 #
-# Our Transformer is small, and has its norms in front. It gets the sentences and the time of the translators of chapter 04. Two more things are from the paper.
+# Ours is small: three blocks a side, $d = 64$, hidden layers of 128, norms in front, rotary positions (chapter 02) instead of sinusoids, biases of queries and keys drawn at random as in chapter 04. It gets the sentences and the time of the translators there, 100 steps of warm-up and then a straight fall. One more thing of the paper deserves a look.
 #
 # **Label smoothing.** The target is not "this word with certainty" but "this word with 0.9, and the rest for all": $(1 - \varepsilon)$ times the usual loss and $\varepsilon$ times the mean surprisal of all words. A model that has become sure gains nothing by becoming surer. And the loss can no longer reach 0; its floor is the entropy of the smoothed law, and to be *too* sure costs:
 
@@ -280,7 +280,7 @@ for sure in [5.0, 10.0, 20.0]:
     print(f"logit {sure:4.0f} for the right word: loss {loss:.3f}")
 
 # %% [markdown]
-# Whether smoothing helps is another question; the table further down has an answer for our language. **Batches by length**, so that little is computed for padding, we have had since chapter 03. Now train, beside the recurrent decoder with attention, on the same pairs.
+# Whether it helps is another question; ours trains without, and the table further down compares. Now train, beside the recurrent decoder with attention, on the same pairs.
 
 # %% tags=["nbval-ignore-output"]
 model, recipe = transformer_recipe(grammar)
@@ -332,17 +332,17 @@ for name, seeds in {
     print(f"{name:16}", "  ".join(shares))
 
 # %% [markdown]
-# The first four rows are those of chapter 04. What was missing there is worth a lot: of the longest sentences attention alone got a fifth right, and with feed-forward networks, an encoder and a decoder it is half, with the same time. But in this time the recurrent decoder with attention is still ahead. A recurrence is *born* with the order of words; a Transformer must first learn that neighbours belong together, and this takes steps. The last two rows had three times as many,
-# and the order is reversed. So much for the title of the paper. Its claim was never that attention learns from less. It was that all places are computed at once: on hardware that does thousands of things at a time, steps are cheap, and the recurrence is what cannot be made faster.
+# The first four rows are those of chapter 04. What was missing there is worth a lot: of the longest sentences attention alone got a fifth right, and with feed-forward networks, an encoder and a decoder it is half, in the same time. But in this time the recurrent decoder with attention is ahead. Perhaps because a recurrence is *born* with the order of words, while a Transformer must first learn that neighbours belong together. The last two rows had three times as many,
+# and the difference is gone. So much for the title of the paper. Its claim was never that attention learns from less. It was that all places are computed at once: on hardware that does thousands of things at a time, steps are cheap, and the recurrence is what cannot be made faster.
 #
 # <details class="checkpoint"><summary>All these models were trained on up to 24 words. What would you expect at 30, and why?</summary>
 #
-# That all fail, the Transformer too. Nothing in training asked it to count further: its heads have never met such distances. That long texts were seen in training is part of why large models can handle them.
+# Worse, for all of them. A Transformer meets distances that its heads have never seen; a recurrence only takes more steps, though its state was never asked to count so far. Try it: `translation().sample(300, lengths=(25, 30))`.
 # </details>
 #
 # ## What it writes goes back in
 #
-# Trained, it writes as every translator of this book does: one token at a time, its own output becoming input. *"gen ai is"* gives *"interesting"*, *"gen ai is interesting"* gives *"domain"*; only here the source is given, too. Watch it:
+# Trained, it writes as every translator of this book does: one token at a time, its own output becoming input. A language model reads *gen ai is*, writes *interesting*, reads that too, and writes *domain*; a translator does the same, with the source before its eyes:
 
 # %% tags=["nbval-ignore-output"]
 transformer = trained["Transformer"][0]
@@ -356,7 +356,7 @@ for step in write_step_by_step(transformer, source_ids):
     print(f"{so_far:48} -> {guesses}")
 
 # %% [markdown]
-# Each line of this table repeats the one before. A program that recomputed all of it for each new word would do $n$ times the work. But the keys and values of places that were read do not change: nothing they depend on comes later. So the decoder keeps them, for itself and for the memory, and each step costs one place. In training nothing of this is needed, since all right words are known and all places run at once. Chapter 06 measures what the **cache** saves.
+# Each line of this table repeats the one before. A program that recomputed all of it for each new word would read about $n/2$ times as many places. But the keys and values of places that were read do not change: nothing they depend on comes later. So the decoder keeps them, for itself and for the memory, and each step costs one place. In training nothing of this is needed, since all right words are known and all places run at once. Chapter 06 measures what the **cache** saves.
 #
 # ## Beams
 #
@@ -377,7 +377,7 @@ beam_tree(
 #
 # ### Exact match, BLEU, chrF
 #
-# Our grammar has one right answer, so we can ask for exact match. Real translation cannot: a good sentence may differ from the reference in each word. **BLEU** (Papineni et al., 2002) counts the n-grams up to four words that stand in the reference, each at most as often as there, and punishes what is too short; **chrF** (Popović, 2015) does so with characters. The counts are added up over the whole corpus before they are divided. Scores of different programs can be compared only if they cut words alike, which is why one computes them with `sacrebleu` and no other way (Post, 2018).
+# Our grammar has one right answer, so we can ask for exact match. Real translation cannot: a good sentence may differ from the reference in each word. **BLEU** (Papineni et al., 2002) counts the n-grams up to four words that stand in the reference, each at most as often as there, and punishes what is too short; **chrF** (Popović, 2015) compares runs of one to six characters both ways: how many of those written are in the reference, and, counted double, how many of the reference's were written. The counts are added up over the whole corpus before they are divided. Scores of different programs can be compared only if they cut words alike, which is why one computes them with `sacrebleu` (Post, 2018). (Our words are cut already, so its own cutting is off.)
 
 # %%
 print("                         exact    BLEU    chrF   length")
@@ -395,7 +395,7 @@ print(
 )
 
 # %% [markdown]
-# The beam gains one or two sentences in a hundred, the length penalty nothing: the model is rarely unsure, and in our language all translations of a sentence are about equally long. Where outputs are long and right answers many, both matter more, and wide beams may even do harm: the most probable output of all is sometimes the empty one (Stahlberg and Byrne, 2019).
+# The beam gains one or two sentences in a hundred, the length penalty nothing: the model is rarely unsure, and in our language all translations of a sentence are about equally long. Where outputs are long and right answers many, both matter more, and wide beams may even do harm: for more than half of the sentences of a real system the most probable output of all was the empty one (Stahlberg and Byrne, 2019).
 #
 # Look at the scores, too. Four in five exactly right and 95 BLEU are *the same* translations. One wrong word of fifteen costs a sentence all of the one and some of the other.
 #
@@ -430,11 +430,12 @@ print("layer  head   largest weight beside the true word, if a row is read for")
 print("              the word before   the word to be written   the one after")
 for row in cross_attention_errors(transformer, test[:300]):
     early, now, late = (f"{100 * row.errors[s]:3.0f} %" for s in (-1, 0, 1))
-    print(f"{row.layer:5} {row.head:5} {early:>16} {now:>20} {late:>20}")
+    print(
+        f"{row.layer + 1:5} {row.head + 1:5} {early:>16} {now:>20} {late:>20}"
+    )
 
 # %% [markdown]
-# The heads have divided the work, and the same division comes back with other seeds (though not in the same heads). In the first layer some look at the source of the word that has *just been read*: where are we? In the last layer they look at the source of the word that is *about to be written*: what comes next? Read as an alignment, a row of the first kind is right for the word before. And even the best head is beside the truth for a quarter of the words or more; what chapter 04
-# said about maps still holds.
+# The heads have divided the work, and the same division comes back with other seeds, though not in the same heads. In the first layer one head looks at the source of the word that has *just been read*: where are we? The others there fit neither reading. In the last layer all look at the source of the word that is *about to be written*: what comes next? And even the best head is beside the truth for a quarter of the words or more; what chapter 04 said about maps still holds.
 #
 # ## What each part is good for
 #
@@ -450,9 +451,7 @@ for name, seeds in recorded_study("ablations").items():
     )
 
 # %% [markdown]
-# Three things are indispensable. **Positions**: without them, on both sides or in the encoder alone, the source is a bag of words, and only what a bag tells can be translated. The **scale** $1/\sqrt{d}$, small as it looks: without it the softmax is saturated from the start. And for the norm behind, the **warm-up**; with the norm in front it can be left out, as the gradients above foretold. **Heads** help: one wide head in place of four costs about a quarter of what was right.
-#
-# **Label smoothing** does here what the paper says of it: the loss gets worse, since the model may not be sure, and the translations do not. Real translations profit, because real references are not the only right ones. Ours are.
+# ABLATIONTEXT
 #
 # ## Real models in the same code
 #
@@ -528,7 +527,7 @@ print(f"{history.examples[-1] / history.seconds:,.0f} sentences a second")
 # ## Summary
 #
 # - A **block** is attention, which moves things between places, and a **feed-forward network**, which works on each place; both inside **residual connections** with a **norm**.
-# - **Pre-norm** keeps the path free and trains without tenderness; **post-norm**, the paper's, needs **warm-up**.
+# - **Pre-norm** keeps the path free and trains with little or no **warm-up**; **post-norm**, the paper's, is more delicate.
 # - The **encoder** reads all at once. The **decoder** has a causal mask, and **cross-attention** to the encoder's output.
 # - It writes **autoregressively**: what it wrote goes back in. Keys and values of what was read are kept.
 # - **Beam search** looks a little further than greedy decoding; it needs a **length penalty** where probabilities are compared across lengths.
@@ -536,8 +535,8 @@ print(f"{history.examples[-1] / history.seconds:,.0f} sentences a second")
 #
 # **Terms**: [Transformer](../../book/glossary.md#transformer), [encoder block](../../book/glossary.md#encoder-block), [decoder block](../../book/glossary.md#decoder-block), [feed-forward network](../../book/glossary.md#feed-forward-network), [residual connection](../../book/glossary.md#residual-connection), [layer normalization](../../book/glossary.md#layer-normalization), [post-norm and pre-norm](../../book/glossary.md#post-norm-and-pre-norm), [cross-attention](../../book/glossary.md#cross-attention), [warm-up](../../book/glossary.md#warm-up), [label smoothing](../../book/glossary.md#label-smoothing), [weight tying](../../book/glossary.md#weight-tying), [beam search](../../book/glossary.md#beam-search), [length penalty](../../book/glossary.md#length-penalty), [BLEU](../../book/glossary.md#bleu), [chrF](../../book/glossary.md#chrf).
 #
-# **Simplified here**: a language with one right translation and whole words as tokens; no dropout, because the grammar never ends and the model sees few sentences twice; the paper also averaged its last checkpoints.
+# **Simplified here**: a language with one right translation and whole words as tokens; no dropout, because a pair is read hardly more than once; the paper also averaged its last checkpoints.
 #
-# **Sources**: Vaswani et al. (2017), the whole of it; He et al. (2016) on residuals; Ba et al. (2016) and Xiong et al. (2020) on norms; Szegedy et al. (2016) on label smoothing; Press and Wolf (2017) on tying; Wu et al. (2016) on beams; Papineni et al. (2002), Popović (2015) and Post (2018) on scores; Raffel et al. (2020) and Lewis et al. (2020) on T5 and BART. Full entries in the [references](../../book/references.md).
+# **Sources**: Vaswani et al. (2017), the whole of it; He et al. (2016) on residuals; Ba et al. (2016), Xiong et al. (2020) and Liu et al. (2020) on norms; Szegedy et al. (2016) on label smoothing; Press and Wolf (2017) on tying; Wu et al. (2016) and Stahlberg and Byrne (2019) on beams; Papineni et al. (2002), Popović (2015) and Post (2018) on scores; Raffel et al. (2020) and Lewis et al. (2020) on T5 and BART. Full entries in the [references](../../book/references.md).
 #
 # **Next**: do the [exercises](exercises.ipynb). Then chapter 06 leaves the encoder away, and asks what a decoder alone can do.

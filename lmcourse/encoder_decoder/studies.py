@@ -17,16 +17,15 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from lmcourse.attention.studies import STUDY_BANDS, Runs
+from lmcourse.attention.studies import STUDY_BANDS, Runs, translators
 from lmcourse.corpora import Pairs, TranslationGrammar, translation
 from lmcourse.encoder_decoder.head_alignment import SHIFTS, cross_attention_errors
 from lmcourse.encoder_decoder.scores import score_sentences, translate
 from lmcourse.encoder_decoder.training import smoothed_translation_loss
 from lmcourse.encoder_decoder.transformer import Transformer, TransformerConfig
-from lmcourse.recurrence import exact_match_by_length
+from lmcourse.recurrence import Translator, exact_match_by_length, train_translator
 from lmcourse.recurrence.decoding import beam_search, greedy
 from lmcourse.recurrence.translation_training import Decode, pad_pairs, pair_batches, translation_loss
-from lmcourse.recurrence.translator import Translator
 from lmcourse.training import History, TrainConfig, side_by_side, train
 
 Model = TypeVar("Model", bound=Translator)
@@ -72,7 +71,7 @@ class Plan:
 
 SIZES = {"d_model": 64, "n_heads": 4, "n_layers": 3, "d_ff": 128, "positions": "rope", "base": 100.0}
 RECIPE = {"steps": 750, "batch_size": 32, "lr": 4e-3, "warmup": 100, "flat_until": 0.5}
-LONGER = 1_000  # steps: a third more
+PATIENCE = 3  # times the steps, for whoever learns slowly
 
 
 def transformer_recipe(
@@ -174,9 +173,27 @@ def _study_of_one(
     return found
 
 
-def _longer(seed: int, pairs: Pairs, test: Pairs) -> list[float]:
-    model, config = transformer_recipe(translation(), seed, LONGER)
-    train_transformer(model, pairs, config, progress=False)
+def patient_translators(
+    grammar: TranslationGrammar, seed: int = 0
+) -> dict[str, tuple[Translator, TrainConfig]]:
+    """Return the lesson's two translators, not trained, with `PATIENCE` times the steps.
+
+    >>> [recipe.steps for _, recipe in patient_translators(translation()).values()]
+    [1800, 2250]
+    """
+    both = {
+        "RNN + attention": translators(grammar, seed)["RNN + attention"],
+        "Transformer": transformer_recipe(grammar, seed),
+    }
+    return {
+        f"{name}, {PATIENCE} x": (model, replace(recipe, steps=PATIENCE * recipe.steps))
+        for name, (model, recipe) in both.items()
+    }
+
+
+def _patiently(name: str, seed: int, pairs: Pairs, test: Pairs) -> list[float]:
+    model, recipe = patient_translators(translation(), seed)[name]
+    train_translator(model, pairs, recipe, progress=False)
     return [round(band.share, 4) for band in exact_match_by_length(model, test, STUDY_BANDS)]
 
 
@@ -214,8 +231,9 @@ def record_studies(
     for name in ("lengths", "decoding", "heads"):
         studies[name] = {key: [result[name][key] for result in results] for key in results[0][name]}
     _write(studies, path)
-    jobs = [(seed, pairs, test) for seed in seeds]
-    studies["lengths"]["Transformer, longer"] = side_by_side(_longer, jobs, n_jobs)
+    for name in patient_translators(translation()):
+        jobs = [(name, seed, pairs, test) for seed in seeds]
+        studies["lengths"][name] = side_by_side(_patiently, jobs, n_jobs)
     _write(studies, path)
     studies["ablations"] = {}
     for name, plan in ablations().items():
@@ -235,8 +253,8 @@ def _write(studies: dict[str, Runs], path: Path) -> None:
 def recorded_study(name: str, path: Path = STUDY_FILE) -> Runs:
     """Return what was recorded: for each row a list of numbers for each seed.
 
-    "lengths": the share of exactly right translations in each of `lmcourse.attention.studies.STUDY_BANDS`; "longer" is `LONGER` steps. "ablations": exact match, BLEU and
-    held-out loss. "decoding": exact match, BLEU, chrF, and the length of what was written as a share of what is right.
+    "lengths": the share of exactly right translations in each of `lmcourse.attention.studies.STUDY_BANDS`. Names with "3 x" had `PATIENCE` times the steps. "ablations": exact match,
+    BLEU and held-out loss. "decoding": exact match, BLEU, chrF, and the length of what was written as a share of what is right.
     "heads": the errors of each head of cross-attention at the shifts -1, 0 and 1, see `HeadAlignment`.
 
     Raises:
