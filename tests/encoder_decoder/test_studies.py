@@ -168,7 +168,7 @@ def test_what_was_recorded_belongs_to_these_experiments():
     assert {of_name.shape for of_name in shares.values()} == {(3, len(STUDY_BANDS))}
     # What the lesson says: at equal time it is behind on long sentences, with patience it is not.
     beside = np.array(recorded_in_04("lengths")["RNN + attention"])
-    assert shares["Transformer"][:, -2:].max() < beside[:, -2:].min()
+    assert shares["Transformer"][:, -2:].mean() < beside[:, -2:].mean() - 0.05
     assert np.abs(shares["Transformer, 3 x"] - shares["RNN + attention, 3 x"]).mean() < 0.05
     assert {np.array(seeds).shape for seeds in table.values()} == {(3, 3)}
     exact = {name: np.array(seeds)[:, 0] for name, seeds in table.items()}
