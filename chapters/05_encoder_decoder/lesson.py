@@ -322,14 +322,14 @@ curves(
 )
 
 # %%
-print("words              3-6     7-10    11-14    15-18    19-22    23-24")
+print("words                  3-6     7-10    11-14    15-18    19-22    23-24")
 for name, seeds in {
     **recorded_in_04("lengths"),
     **recorded_study("lengths"),
 }.items():
     mean, spread = np.mean(seeds, axis=0), np.std(seeds, axis=0, ddof=1)
     shares = (f"{100 * m:3.0f} ± {100 * s:2.0f}" for m, s in zip(mean, spread))
-    print(f"{name:16}", "  ".join(shares))
+    print(f"{name:20}", "  ".join(shares))
 
 # %% [markdown]
 # The first four rows are those of chapter 04. What was missing there is worth a lot: of the longest sentences attention alone got a fifth right, and with feed-forward networks, an encoder and a decoder it is half, in the same time. But in this time the recurrent decoder with attention is ahead. Perhaps because a recurrence is *born* with the order of words, while a Transformer must first learn that neighbours belong together. The last two rows had three times as many,

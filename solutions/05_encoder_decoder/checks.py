@@ -164,7 +164,7 @@ SLIPS: list[tuple[dict, str]] = [
     ),
     (
         {"copies": 2},
-        "the embedding is counted twice: it is one matrix, whatever it serves for",
+        "the embedding is counted twice, though it is one matrix, whatever it serves for (or you count positions, which are not learnt)",
     ),
     (
         {"copies": 0},
@@ -324,12 +324,13 @@ def _no_close_call(d_model, largest, gentle, n) -> bool:
 def warmup_cases(rng: random.Random) -> Iterator[Call]:
     yield Call("the peak alone decides", 4, 0.125, 1.0, 16)
     yield Call("a gentle beginning", 4, 0.125, 0.03, 16)
-    yield Call("a wide model and a very low rate", 1024, 0.0001, 0.00005, 1000)
     yield Call(
         "the paper's model, near the paper's warm-up", 512, 0.0007, 0.0007, 1
     )
     yield Call("a bound that is met exactly", 256, 2**-9, 1.0, 1)
     yield Call("just below it", 256, 0.999 * 2**-9, 1.0, 1)
+    yield Call("a very gentle beginning", 1024, 0.000319, 6.38e-06, 10_000)
+    yield Call("a wide model and a very low rate", 1024, 0.0001, 0.00005, 1000)
     yield Call("any rate will do", 64, 10.0, 10.0, 5)
     yield Call("the first step alone is to be gentle", 16, 0.05, 0.0001, 1)
     yield Call(
@@ -355,9 +356,9 @@ shortest_warmup = Exercise(
     "shortest_warmup",
     title="How long to warm up?",
     points=2,
-    minutes=20,
+    minutes=30,
     cases=warmup_cases,
-    visible=24,
+    visible=25,
 )
 
 
@@ -510,8 +511,32 @@ def warmup_every_step(d_model, largest, gentle, n):
 
 
 @shortest_warmup.mistake(
-    "The warm-up stands to the power 1.5 under n. To get it alone, take the power 2/3, not 1.5."
+    "Your search ends at a warm-up of 100,000 steps, and a longer one may be needed: up to two hundred thousand."
 )
+def warmup_search_ends(d_model, largest, gentle, n):
+    answer = _smallest(lambda w: _fits(w, d_model, largest, gentle, n))
+    return answer if answer <= 100_000 else None
+
+
+@shortest_warmup.mistake(
+    "Your warm-ups are never below n. A warm-up may be shorter than n."
+)
+def warmup_from_n(d_model, largest, gentle, n):
+    return max(n, _smallest(lambda w: _fits(w, d_model, largest, gentle, n)))
+
+
+POWER = "To undo warmup^1.5, take the power 2/3, not 1.5."
+
+
+@shortest_warmup.mistake(POWER)
+def warmup_power_of_begin(d_model, largest, gentle, n):
+    begin = 1 / (d_model * gentle**2)
+    if begin > n:
+        begin = (n / (gentle * math.sqrt(d_model))) ** 1.5
+    return max(1, math.ceil(max(1 / (d_model * largest**2), begin)))
+
+
+@shortest_warmup.mistake(POWER)
 def warmup_power_not_inverted(d_model, largest, gentle, n):
     peak = 1 / (d_model * largest**2)
     begin = (n / (gentle * math.sqrt(d_model))) ** 1.5
@@ -941,6 +966,16 @@ def stack_eps_squared(x, sublayers, gain, bias, eps):
 def stack_one_gain(x, sublayers, gain, bias, eps):
     plain = [(gain, bias, W_1, W_2) for _, _, W_1, W_2 in sublayers]
     return _stack(x, plain, gain, bias, eps)
+
+
+@pre_norm_stack.mistake(
+    "Your last norm has the last sublayer's gain and bias: the loop's names have replaced the arguments."
+)
+def stack_shadowed_names(x, sublayers, gain, bias, eps):
+    if sublayers:
+        gain, bias = sublayers[-1][:2]
+    x = _stack(x, sublayers, gain, bias, eps, last=False)
+    return _norm(x, gain, bias, eps)
 
 
 @pre_norm_stack.mistake(
@@ -1447,10 +1482,27 @@ _wrong_loss(
     "You take the entropy of q off: that is the Kullback-Leibler divergence. Asked for is -Σ q log p as it is.",
     entropy=True,
 )
+PAD_IS_0 = (
+    "You take 0 for <pad>, as id or as column. It is the argument pad_id."
+)
+_wrong_loss("pad_is_0_as_id", PAD_IS_0, padding=0)
+_wrong_loss(
+    "pad_is_0_as_column",
+    PAD_IS_0,
+    law=lambda x, t, s, p: _law_of(x, t, s, 0),
+)
 _wrong_loss(
     "pad_is_0",
-    "You take 0 for filling. Its id is an argument: pad_id.",
+    PAD_IS_0,
+    law=lambda x, t, s, p: _law_of(x, t, s, 0),
     padding=0,
+)
+_wrong_loss(
+    "true_token_gets_1",
+    "The true token gets 1 in yours. It gets 1 - smoothing, plus its share of the smoothing.",
+    law=lambda x, t, s, p: _parts_law(
+        x, t, s, p, share=s / (x.shape[-1] - 1), onto_pad=False
+    ).scatter(-1, t[..., None], 1.0),
 )
 
 
@@ -1494,6 +1546,13 @@ def loss_softmax_over_time(logits, targets, smoothing, pad_id):
         pad_id,
         log=lambda x: x.double().log_softmax(1),
     )
+
+
+@smoothed_loss.mistake(
+    "Your mean runs over the vocabulary, too. Add up over the vocabulary, then take the mean over places."
+)
+def loss_mean_over_the_vocabulary(logits, targets, smoothing, pad_id):
+    return _loss(logits, targets, smoothing, pad_id) / logits.shape[-1]
 
 
 @smoothed_loss.mistake(
@@ -1678,6 +1737,15 @@ def cross_cases(rng: random.Random) -> Iterator[Call]:
         [[True] * 3, [True, True, False]],
     )
     yield Call(call.about, 40 * call.args[0], *call.args[1:])
+    yield Call(
+        "a very negative score, and filling",
+        tensor([[[-1e5]]]),
+        two_words,
+        torch.tensor([[True, False]]),
+        one,
+        one,
+        tensor([[10.0]]),
+    )
     while True:
         sizes = [rng.randint(1, 3) for _ in range(2)]
         sizes += [rng.randint(1, 4) for _ in range(2)]
@@ -1697,7 +1765,7 @@ cross_attention = Exercise(
         atol=1e-4,
         why="float32 sums in any order, and scores of hundreds, whose rounding the softmax passes on",
     ),
-    visible=20,
+    visible=21,
     refuse=(
         "scaled_dot_product_attention",
         "multi_head_attention_forward",
@@ -1726,6 +1794,7 @@ def _cross(
     mask_order=None,
     scale=None,
     hide="before",
+    low=-1e9,
     dim=-1,
     causal=False,
     keys="memory",
@@ -1750,7 +1819,7 @@ def _cross(
     if hide == "before":
         scores = scores.masked_fill(~seen, HIDDEN)
     if hide == "low":
-        scores = scores.masked_fill(~seen, -1e9)
+        scores = scores.masked_fill(~seen, low)
     if hide == "times":
         scores = scores * seen
     if hide == "inverted":
@@ -1860,6 +1929,13 @@ _wrong_cross(
     scale=None,
     scale_of_memory=True,
 )
+for _low in (-50, -1e2, -1e3, -1e4, -1e5):
+    _wrong_cross(
+        f"filled_with_{-_low:.0f}_below_0",
+        "A word's score can be lower than the number you give to filling: use -inf.",
+        hide="low",
+        low=_low,
+    )
 _wrong_cross(
     "renormed_after_softmax",
     "You take the filling out after the softmax and divide by what is left. Where a filling has a large score, nothing is left, and 0 / 0 is nan: hide it before, with -inf.",
@@ -1867,6 +1943,21 @@ _wrong_cross(
     renorm=True,
     double=False,
 )
+
+
+@cross_attention.mistake(
+    "You divide by the root of d_value. Queries and keys have d_head numbers here, and that is what counts."
+)
+def cross_scaled_by_d_value(x, memory, mask, W_q, W_k, W_v):
+    return _cross(
+        x,
+        memory,
+        mask,
+        W_q,
+        W_k,
+        W_v,
+        scale=lambda W: math.sqrt(W_v.shape[1]),
+    )
 
 
 @cross_attention.mistake(
@@ -2215,6 +2306,34 @@ def bleu_cases(rng: random.Random) -> Iterator[Call]:
         [_split("mill a the mills stand")],
         2,
     )
+    yield Call(
+        "pairs that are alike without the space between",
+        _split("a now here"),
+        [_split("a no where")],
+        2,
+    )
+    yield Call(
+        "a capital letter makes another word",
+        _split("The mill"),
+        [_split("the mill")],
+        1,
+    )
+    yield Call(
+        "a nearest reference for each sentence, whatever the sum",
+        _split("the old mill turns", "by the river the old mill turns slowly"),
+        [
+            _split(
+                "the old mill turns slowly",
+                "the mill",
+                "the old mill by the river",
+            ),
+            _split(
+                "by the river the old mill turns slowly and",
+                "by the river the old mill turns and nobody looks",
+            ),
+        ],
+        2,
+    )
     while True:
         texts, references = [], []
         for _ in range(rng.randint(1, 4)):
@@ -2237,7 +2356,7 @@ bleu = Exercise(
     compare=close(
         rtol=1e-6, atol=1e-6, why="float64 logarithms and roots in any order"
     ),
-    visible=28,
+    visible=31,
 )
 
 
@@ -2271,7 +2390,7 @@ def _kinds(found, group, n):
     )
 
 
-def _nearest(own: int, group) -> int:
+def _nearest(own: float, group) -> int:
     return min((abs(len(one) - own), len(one)) for one in group)[1]
 
 
@@ -2474,6 +2593,118 @@ _wrong_bleu(
 
 def _flat(words, n):
     return list(_grams(words, n).elements())
+
+
+def _counted_as(grams) -> dict:
+    """Options for n-grams that are counted in another way, in hypotheses and references alike."""
+
+    def match(found, group, n):
+        counts = [grams(one, n) for one in group]
+        return sum(
+            min(count, max(c[gram] for c in counts))
+            for gram, count in found.items()
+        )
+
+    return {"grams": grams, "match": match}
+
+
+_wrong_bleu(
+    "joined",
+    "You join the words of an n-gram with nothing between: `now here` and `no where` become the same. Take tuples.",
+    **_counted_as(
+        lambda words, n: Counter(
+            "".join(words[i : i + n]) for i in range(len(words) - n + 1)
+        )
+    ),
+)
+_wrong_bleu(
+    "lower",
+    "You write all words in small letters first. Here `The` and `the` are two words: compare them as they are given.",
+    **_counted_as(lambda words, n: _grams([w.lower() for w in words], n)),
+)
+_wrong_bleu(
+    "without_the_last",
+    "The last n-gram of each sentence is missing: there are len - n + 1.",
+    **_counted_as(
+        lambda words, n: Counter(
+            tuple(words[i : i + n]) for i in range(len(words) - n)
+        )
+    ),
+)
+_wrong_bleu(
+    "shorter_slices",
+    "At the end of a sentence your slices are shorter than n, and count. There are len - n + 1 n-grams.",
+    **_counted_as(
+        lambda words, n: Counter(
+            tuple(words[i : i + n]) for i in range(len(words))
+        )
+    ),
+)
+
+
+@bleu.mistake(
+    "You leave out the orders that have no n-gram. An order without any n-gram counts as 0, and one 0 makes the whole 0."
+)
+def bleu_empty_orders_left_out(hypotheses, references, max_n=4):
+    longest = max(map(len, hypotheses))
+    if longest == 0:
+        return 0.0
+    return _bleu(hypotheses, references, min(max_n, longest))
+
+
+@bleu.mistake(
+    "Where nothing was written, c is 0, and you divide by it: the answer is 0.0."
+)
+def bleu_nothing_written(hypotheses, references, max_n=4):
+    if not any(hypotheses):
+        raise ZeroDivisionError("division by zero")
+    return _bleu(hypotheses, references, max_n)
+
+
+NEAREST_SUM = "You choose the references so that the *sum* of their lengths is nearest to c. Choose for each hypothesis on its own the one that is nearest to it, then add up."
+
+
+def _bleu_with_sum(hypotheses, references, max_n, sums) -> float:
+    c = sum(map(len, hypotheses))
+    r = min((abs(length - c), length) for length in sums)[1]
+    return _bleu(
+        hypotheses,
+        references,
+        max_n,
+        penalty=lambda c, _: 1.0 if c >= r else math.exp(1 - r / c),
+    )
+
+
+@bleu.mistake(NEAREST_SUM)
+def bleu_nearest_sum_of_columns(hypotheses, references, max_n=4):
+    """The first references of all sentences, the second ones, ..."""
+    columns = range(max(map(len, references)))
+    sums = [
+        sum(len(group[min(i, len(group) - 1)]) for group in references)
+        for i in columns
+    ]
+    return _bleu_with_sum(hypotheses, references, max_n, sums)
+
+
+@bleu.mistake(NEAREST_SUM)
+def bleu_nearest_sum_of_all_choices(hypotheses, references, max_n=4):
+    sums = {0}
+    for group in references:
+        sums = {length + len(one) for length in sums for one in group}
+    return _bleu_with_sum(hypotheses, references, max_n, sums)
+
+
+@bleu.mistake(
+    "You look for the references that are nearest to the *mean* length of the hypotheses. Compare each with its own hypothesis, then add up."
+)
+def bleu_nearest_to_the_mean(hypotheses, references, max_n=4):
+    mean = sum(map(len, hypotheses)) / len(hypotheses)
+    return _bleu(
+        hypotheses,
+        references,
+        max_n,
+        nearest=lambda own, group: _nearest(mean, group),
+    )
 
 
 @bleu.mistake("You round. Return all digits; only a table rounds them.")
@@ -2721,7 +2952,8 @@ def _hidden(ids, memory, seen, w, **how):
     """What the last block gives for the places `ids`, (time, d). The mistakes differ in how."""
     time = len(ids)
     places = how.get("places", range)(time)
-    x = w["embedding"][ids] * how.get("embedded", 1.0)
+    x = w["embedding"][ids]
+    x = x * how.get("embedded", lambda d: 1.0)(x.shape[1])
     if how.get("positions", True):
         last = len(w["positions"]) - 1
         x = x + w["positions"][[min(place, last) for place in places]]
@@ -2734,12 +2966,14 @@ def _hidden(ids, memory, seen, w, **how):
         hide[:, np.argmax(seen)] = False
     if not how.get("causal", True):
         ahead[:] = False
+    if how.get("first_key_only"):
+        ahead[:, 1:] = True
     if not how.get(
         "itself", True
     ):  # only the earlier ones, where there are any
         ahead = np.triu(np.ones((time, time), dtype=bool), 0)
         ahead[0, 0] = False
-    for block in w["blocks"][: how.get("blocks")]:
+    for block in w["blocks"][:: how.get("direction", 1)][: how.get("blocks")]:
         x = _one_block(x, memory, ahead, hide, block, how)
     return x
 
@@ -2842,7 +3076,7 @@ def _decoder(
         "positions": normal(rng, max_length + rng.randint(0, 3), d, scale=1.1),
         "blocks": blocks,
     }
-    mask = words_first(rng, batch, source)
+    mask = words_first(rng, batch, source) | full
     bos_id, eos_id = rng.sample(range(vocab), 2)
     memory = normal(rng, batch, source, d, scale=1.5)
     return memory, mask, weights, bos_id, eos_id, max_length
@@ -2864,16 +3098,16 @@ LONG = "a long sentence"
 TO_SHOW: list[tuple[str, dict, list[dict]]] = [
     (
         "one source, one block",
-        {"batch": 1, "n_blocks": 1},
+        {"batch": 1, "n_blocks": 1, "full": True},
         [
             {"reads": lambda b, said: [b]},
             {"scale": lambda d: 1.0},
         ],
     ),
     (
-        "two blocks: earlier places may not see later ones",
-        {"batch": 1, "n_blocks": 2},
-        [{"causal": False}],
+        "two blocks, one on top of the other",
+        {"batch": 1, "n_blocks": 2, "full": True},
+        [{"causal": False}, {"direction": -1}],
     ),
     (
         "the filling of the source",
@@ -3098,6 +3332,29 @@ def translate_cache_at_place_0(
     return _ended(rows, eos_id)
 
 
+@translate.mistake(
+    "All blocks share one list of kept keys and values in yours. Keys and values come from what *each block* got: one cache a block."
+)
+def translate_one_cache_for_all(
+    memory, mask, weights, bos_id, eos_id, max_length
+):
+    w, rows = _arrays(weights), []
+    for m, seen in zip(memory.double().numpy(), mask.numpy(), strict=True):
+        said, keys, values = [], [], []
+        while len(said) < max_length and eos_id not in said:
+            x = w["embedding"][(bos_id, *said)[-1]] + w["positions"][len(said)]
+            for b in w["blocks"]:
+                keys.append(x @ b["self_k"])
+                values.append(x @ b["self_v"])
+                scores = np.stack(keys) @ (x @ b["self_q"]) / np.sqrt(len(x))
+                x = x + _softmax(scores) @ np.stack(values)
+                x = x + _look(x[None], m[seen], False, b, "cross", {})[0]
+                x = x + np.maximum(x @ b["ff_1"], 0) @ b["ff_2"]
+            said.append(int((w["embedding"] @ x).argmax()))
+        rows.append(said)
+    return _ended(rows, eos_id)
+
+
 _wrong_translate(
     "without_bos",
     "From the second step on the decoder no longer reads <bos>, and every place is one too low. Keep <bos> at place 0.",
@@ -3121,7 +3378,7 @@ _wrong_translate(
 _wrong_translate(
     "embedding_scaled",
     "You multiply the embedding by √d. Some models do; here it enters as it is.",
-    embedded=2.449489742783178,
+    embedded=math.sqrt,
 )
 _wrong_translate(
     "filling_seen",
@@ -3203,6 +3460,16 @@ _wrong_translate(
     "one_block",
     "You use the first block only. There may be several, one on top of the other.",
     blocks=1,
+)
+_wrong_translate(
+    "blocks_reversed",
+    "Your blocks run from the last to the first. The lowest comes first in the list, and it is the first to work.",
+    direction=-1,
+)
+_wrong_translate(
+    "causal_with_one_query",
+    "With one query, is_causal=True shows it the first key only: torch lays the mask from the top left. The newest token may see all kept keys, so it needs no mask.",
+    first_key_only=True,
 )
 _wrong_translate(
     "gelu",

@@ -72,7 +72,7 @@ def predict_parameters() -> list[int]:
 check(predict_parameters)
 
 # %% [markdown]
-# ## 2. How long to warm up? · 2 points · 20 minutes
+# ## 2. How long to warm up? · 2 points · 30 minutes
 #
 # The paper's learning rate rises, and then falls with the root of the step. With s = 1, 2, 3, ...:
 #
@@ -87,7 +87,7 @@ check(predict_parameters)
 # - none of the first `n` steps (n ≥ 1) has a rate above `gentle`.
 #
 # Rates that are equal to the bound are allowed. It may be that the rate has its peak within the first n steps.
-# Warm-ups may be of a hundred thousand steps. By hand, with `d_model=4`, so that 1 / √4 = 1/2:
+# Warm-ups may be of two hundred thousand steps, and n may be 10,000. By hand, with `d_model=4`, so that 1 / √4 = 1/2:
 #
 # - `shortest_warmup(4, 0.125, 1.0, 16)`: the peak is at s = warmup, where the rate is 1 / (2 √warmup). That is 0.125 for
 #   `16`
@@ -253,7 +253,7 @@ check(smoothed_loss)
 #
 # and returns `(output, weights)`: (batch · width, target, d_value) and (batch · width, target, source), the rows in
 # the order of `x`. It is scaled dot-product attention: the scores are divided by √d_head, and filling gets weight 0.
-# By hand, with one source, two hypotheses of one word, and d_head 1:
+# Scores may be very large, or very negative. By hand, with one source, two hypotheses of one word, and d_head 1:
 #
 # - `x = [[[0]], [[log 4]]]`, `memory = [[[1], [2]]]`, `W_q = W_k = [[1]]`, `W_v = [[10]]`: the scores are 0, 0 and
 #   log 4, 2 log 4; the weights `[[[0.5, 0.5]], [[0.2, 0.8]]]`; the output `[[[15]], [[18]]]`
@@ -306,6 +306,7 @@ check(cross_attention)
 # - The brevity penalty: c is the number of words of all hypotheses. r adds up, for each hypothesis, the length of the
 #   reference that is nearest to its own length; of two that are equally near, the **shorter**. The penalty is
 #   1 where c ≥ r, and exp(1 - r / c) where c < r.
+# - Words are compared as they are given: `The` is not `the`.
 # - BLEU is 100 · penalty · (p_1 · ... · p_max_n)^(1 / max_n). It is 0 if some p_n is 0 or there is no n-gram of
 #   that order.
 #
@@ -360,8 +361,8 @@ check(bleu)
 # (batch, source, d), with its `mask`, bool (batch, source), True where there is a word (at least one in each), and the
 # decoder's `weights`, a dict:
 #
-# - `"embedding"`, (vocab, d), and `"positions"`, (places, d): the token w at place t enters as embedding[w] +
-#   positions[t]. `<bos>` stands at place 0.
+# - `"embedding"`, (vocab, d), and `"positions"`, (places, d), with places ≥ max_length: the token w at place t enters
+#   as embedding[w] + positions[t]. `<bos>` stands at place 0.
 # - `"blocks"`, a list of dicts, one a block, the lowest first. Each block does three things in a row, **each** of
 #   which is added to its input x (to keep it short, there are no norms and no biases):
 #   1. self-attention, with `"self_q"`, `"self_k"`, `"self_v"`: a place looks at itself and at the earlier ones,
@@ -470,8 +471,10 @@ check(translate)
 # back to length 1, a factor of about 1/√2 at initialization, which multiplies up with depth. So at the start
 # gradients are very uneven over depth: large near the output, tiny at the bottom (Xiong et al., 2020, show that those
 # of the last layers are large whatever the depth). The full rate at once throws the upper layers, and Adam's still
-# unreliable estimates with them, to where the model only repeats frequencies. A warm-up keeps the first steps small
-# until weights and estimates have settled; it does not repair the path, so a deep stack still depends on luck.
+# unreliable estimates with them, to where the model only repeats frequencies. Adam divides by the gradient's size, so
+# small gradients at the bottom do not mean small steps: Liu et al. (2020) blame small changes of the weights, which in
+# post-norm grow from layer to layer until the output is another one. A warm-up keeps the first steps small until
+# weights and estimates have settled; it does not repair the path, so a deep stack still depends on luck.
 # Pre-norm's stream is never normed on its way and grows with each block, so without a last norm the logits' size
 # would grow with depth. The measurement: at initialization, one batch, one backward pass, the norm of the gradient in
 # each block of the decoder, for several depths and seeds. Post-norm: it falls from the last block to the first, and
@@ -480,7 +483,8 @@ check(translate)
 # every decoder block looks at its end, the last one, too.)
 #
 # Rubric: 1 point for the path (identity past the sublayers against a norm on every step down), with an effect on the
-# gradients that fits; 1 for the warm-up (small first steps, Adam's estimates; does not change the path); 1 for the
-# last norm (the stream grows and is not normed anywhere else); 1 for the gradient norm by block at initialization,
-# with both outcomes. Half a point off for a claim that is wrong, such as "post-norm has no residual connection".
+# gradients that fits; 1 for the warm-up (small first steps, with either reason: Adam's estimates, or changes that grow
+# from layer to layer; does not change the path); 1 for the last norm (the stream grows and is not normed anywhere
+# else); 1 for the gradient norm by block at initialization, with both outcomes. Half a point off for a claim that is
+# wrong, such as "post-norm has no residual connection".
 # ### END SOLUTION
