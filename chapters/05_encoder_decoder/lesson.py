@@ -22,7 +22,7 @@
 #
 # **You will be able to** build the Transformer of "Attention Is All You Need" block by block; count its parameters on paper; train it; decode with greedy and beam search and judge the result by exact match, BLEU and chrF; say what each part is good for.
 #
-# **You need** chapters 03 and 04. **Time** 50 minutes to read, two to run, three to four hours for the exercises. **Runs on** any CPU;
+# **You need** chapters 03 and 04. **Time** 50 minutes to read, two to run, four to five hours for the exercises. **Runs on** any CPU;
 # one cell uses a GPU where there is one.
 #
 # </div>

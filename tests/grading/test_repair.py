@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 
 import nbformat
 import pytest
 
+from lmcourse.authoring.course import chapter_names
 from lmcourse.grading.intake.reading import Refused
 from lmcourse.grading.intake.repair import repair
+from lmcourse.grading.intake.template import Template
+from tests.conftest import ROOT
 from tests.grading.conftest import ANSWERS, SOLUTION, STUDENT, as_bytes, cell_of, grade_id, text_of
 
 STUB = "raise NotImplementedError"
@@ -270,3 +274,13 @@ def test_the_template_is_what_the_student_received(template):
         [c[p] for p in parts] for c in student
     ]
     assert "BEGIN SOLUTION" in SOLUTION.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("chapter", chapter_names(ROOT))
+def test_each_exercise_has_the_cell_that_defines_it(chapter):
+    """Where a cell begins with a helper, what it defines is still what the exercise is called."""
+    folder = ROOT / "solutions" / chapter
+    slots = Template.load(folder / "exercises.ipynb").slots
+    names = re.findall(r'exercise="(\w+)"', (folder / "exercises.py").read_text(encoding="utf-8"))
+    assert [slot.defines for slot in slots if slot.defines] == names
+    assert all(re.match(rf"(def|class) {slot.defines}\b", slot.signature) for slot in slots if slot.defines)

@@ -28,7 +28,9 @@ class Slot:
         self.grade_id = marks.get("grade_id")
         self.answer = bool(marks.get("solution"))
         self.locked = bool(marks) and not self.answer
-        found = re.search(r"^(?:def|class)\s+(\w+)", node.source, re.MULTILINE)
+        # An answer may bring helpers: what it defines is what the exercise is called.
+        name = re.escape(node.metadata.get("exercise", "")) or r"\w+"
+        found = re.search(rf"^(?:def|class)\s+({name})\b", node.source, re.MULTILINE)
         self.defines = found[1] if found and self.answer else None
         self.signature = node.source[found.start() :].split("\n")[0] if self.defines else None
         self.label = self.grade_id or f"the {self.kind} cell {self.text[:30].splitlines()[0]!r}"
