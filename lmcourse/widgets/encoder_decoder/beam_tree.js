@@ -79,8 +79,8 @@ export default {
           lm.svg("rect", { class: "lm-beam-box", x: x(node.step), y: y(node.row), width: BOX.wide, height: BOX.high, rx: 5 }),
           node.fate === "F" ? lm.svg("rect", { class: "lm-beam-inner", x: x(node.step) + 2.5, y: y(node.row) + 2.5, width: BOX.wide - 5, height: BOX.high - 5, rx: 3 }) : null,
           lm.svg("text", { class: "lm-beam-word", x: x(node.step) + BOX.wide / 2, y: y(node.row) + 16, "text-anchor": "middle" }, node.word),
-          lm.svg("text", { class: "lm-beam-number", x: x(node.step) + 7, y: y(node.row) + 31 }, minus(node.logP, 2)),
-          lm.svg("text", { class: "lm-beam-number lm-beam-total", x: x(node.step) + BOX.wide - 7, y: y(node.row) + 31, "text-anchor": "end" }, minus(node.total, 2))))));
+          lm.svg("text", { class: "lm-beam-number", "aria-hidden": "true", x: x(node.step) + 7, y: y(node.row) + 31 }, minus(node.logP, 2)),
+          lm.svg("text", { class: "lm-beam-number lm-beam-total", "aria-hidden": "true", x: x(node.step) + BOX.wide - 7, y: y(node.row) + 31, "text-anchor": "end" }, minus(node.total, 2))))));
       const focus = svg.querySelector("[tabindex='0']");
       if (held && focus) focus.focus({ preventScroll: true });
       return held;
