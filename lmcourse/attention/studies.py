@@ -7,7 +7,6 @@ package; `recorded_study` reads them. So a lesson can show its own run beside th
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from lmcourse.recurrence import (
 )
 from lmcourse.recurrence.floor import MakeModel
 from lmcourse.training import TrainConfig, side_by_side
+from lmcourse.training.studies_file import write_studies
 
 STUDY_FILE = Path(__file__).parent / "data" / "studies.json"
 STUDY_BANDS = ((3, 6), (7, 10), (11, 14), (15, 18), (19, 22), (23, 24))
@@ -143,10 +143,7 @@ def _read(name: str, source, seed: int) -> list[float]:
 def record_studies(seeds: Sequence[int] = (0, 1, 2), path: Path = STUDY_FILE) -> dict[str, Runs]:
     """Run both studies and keep them in `path`, written whole or not at all."""
     studies = {"lengths": length_study(seeds), "recall": recall_study(seeds)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
-    half.write_text(json.dumps(studies, indent=1) + "\n", encoding="utf-8")
-    os.replace(half, path)
+    write_studies(studies, path)
     return studies
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from lmcourse.corpora import Pairs
 from lmcourse.recurrence import pad_pairs
 from lmcourse.recurrence.translator import BOS, EOS, Translator
 from lmcourse.widgets.encoder_decoder import BeamNode, BeamTree
+from lmcourse.widgets.encoder_decoder.beam_tree import finished_paths
 
 
 class _Path(NamedTuple):
@@ -91,19 +91,8 @@ def finished(tree: BeamTree, length_penalty: float = 0.0) -> list[tuple[tuple[st
     >>> finished(BeamTree(["x"], ["a"], 1, nodes))
     [(('a', '<eos>'), -0.75, -0.75)]
     """
-    found = []
-    for at, node in enumerate(tree.nodes):
-        if node.fate == "finished":
-            path = _path(tree, at)
-            log_p = math.fsum(one.log_probability for one in path)
-            words = tuple(one.token for one in path)
-            found.append((words, log_p, log_p / ((5 + len(words)) / 6) ** length_penalty))
+    found = [
+        (tuple(words), log_p, log_p / ((5 + len(words)) / 6) ** length_penalty)
+        for words, log_p in finished_paths(tree)
+    ]
     return sorted(found, key=lambda one: -one[2])
-
-
-def _path(tree: BeamTree, at: int) -> list[BeamNode]:
-    path: list[BeamNode] = []
-    while at >= 0:
-        path.append(tree.nodes[at])
-        at = path[-1].parent
-    return path[::-1]

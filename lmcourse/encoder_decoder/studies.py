@@ -8,7 +8,6 @@ wrote beside the package. The translators of chapters 03 and 04 stand there too,
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from lmcourse.recurrence import Translator, exact_match_by_length, train_transla
 from lmcourse.recurrence.decoding import beam_search, greedy
 from lmcourse.recurrence.translation_training import Decode, pad_pairs, pair_batches, translation_loss
 from lmcourse.training import History, TrainConfig, side_by_side, train
+from lmcourse.training.studies_file import write_studies
 
 Model = TypeVar("Model", bound=Translator)
 
@@ -230,24 +230,17 @@ def record_studies(
     results = side_by_side(_study_of_one, [(seed, pairs, test) for seed in seeds], n_jobs)
     for name in ("lengths", "decoding", "heads"):
         studies[name] = {key: [result[name][key] for result in results] for key in results[0][name]}
-    _write(studies, path)
+    write_studies(studies, path)
     for name in patient_translators(translation()):
         jobs = [(name, seed, pairs, test) for seed in seeds]
         studies["lengths"][name] = side_by_side(_patiently, jobs, n_jobs)
-    _write(studies, path)
+    write_studies(studies, path)
     studies["ablations"] = {}
     for name, plan in ablations().items():
         jobs = [(plan, seed, pairs, test) for seed in seeds]
         studies["ablations"][name] = side_by_side(_ablation, jobs, n_jobs)
-        _write(studies, path)
+        write_studies(studies, path)
     return studies
-
-
-def _write(studies: dict[str, Runs], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
-    half.write_text(json.dumps(studies, indent=1) + "\n", encoding="utf-8")
-    os.replace(half, path)
 
 
 def recorded_study(name: str, path: Path = STUDY_FILE) -> Runs:

@@ -7,7 +7,6 @@ package; `recorded_scaling` and `recorded_bytes` read them.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from lmcourse.language_model.bits_per_byte import PerByte, compare_tokenizers
 from lmcourse.language_model.scaling import SIZES, TEXTS, Scaling, measure_scaling
+from lmcourse.training.studies_file import write_studies
 
 STUDY_FILE = Path(__file__).parent / "data" / "studies.json"
 SCALINGS = {"sizes": SIZES, "texts": TEXTS}
@@ -30,10 +30,7 @@ def record_studies(
     }
     runs = [compare_tokenizers(seed=seed, progress=progress) for seed in seeds]
     studies["bytes"] = {name: [run[name]._asdict() for run in runs] for name in runs[0]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
-    half.write_text(json.dumps(studies, indent=1) + "\n", encoding="utf-8")
-    os.replace(half, path)
+    write_studies(studies, path)
     return studies
 
 
